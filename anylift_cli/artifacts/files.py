@@ -1,0 +1,69 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anylift_cli.errors import AnyliftError
+
+
+@contextmanager
+def atomic_path(target: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success flush it to disk and rename it to `target`.
+
+    The temporary name keeps the suffix, so that writers that go by it (video muxers) work.
+
+    Raises:
+        AnyliftError: the folder cannot be written or the disk is full. `target` is left as it was.
+    """
+    target = Path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        with open(temporary, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path | str) -> str:
+    """Content hash of a file, hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_error(target: Path, error: OSError) -> AnyliftError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return AnyliftError(
+            f"the disk is full: could not write {target}",
+            "free some space and run the same command again; finished stages are kept",
+        )
+    return AnyliftError(
+        f"could not write {target}: {error.strerror or error}",
+        "choose a folder that you can write to with --out",
+    )

@@ -1,0 +1,1 @@
+"""The body: skeleton, keypoint maps, SMPL-format model, pose prior."""

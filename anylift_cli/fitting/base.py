@@ -1,0 +1,24 @@
+"""Options of the fit stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Options of the fit stage.
+
+    Attributes:
+        person: which person of the lifted file, 0-based.
+        body: "open" (the body that ships with anylift) or the path of an SMPL file.
+        height: standing height in metres, when known.
+        device: torch device.
+        seed: of every random choice.
+    """
+
+    person: int = 0
+    body: str = "open"
+    height: float | None = None
+    device: str = "cpu"
+    seed: int = 0

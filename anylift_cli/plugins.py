@@ -1,0 +1,33 @@
+"""Backends are found through entry points, so that other packages can add theirs."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from anylift_cli.errors import MissingDependencyError, UsageError
+
+
+def backend_names(group: str) -> list[str]:
+    """Names registered in an entry-point group such as "anylift.cameras"."""
+    return sorted(entry.name for entry in entry_points(group=group))
+
+
+def load_backend(group: str, name: str) -> Any:
+    """The class registered as `name`; its module is imported only now.
+
+    Raises:
+        UsageError: no such name.
+        MissingDependencyError: its module needs a package that is not installed.
+    """
+    for entry in entry_points(group=group):
+        if entry.name == name:
+            try:
+                return entry.load()
+            except ImportError as error:
+                raise MissingDependencyError(
+                    f"{group.removeprefix('anylift.')} backend '{name}' cannot be loaded: {error}",
+                    f"pip install {error.name}" if error.name else "",
+                ) from error
+    kind = group.removeprefix("anylift.")
+    raise UsageError(f"unknown {kind} backend '{name}'", f"choose one of: {', '.join(backend_names(group))}")

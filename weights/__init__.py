@@ -1,0 +1,1 @@
+"""Files that ship with anylift; `manifest.toml` says what each is and which command made it."""
