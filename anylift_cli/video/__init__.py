@@ -1,1 +1,14 @@
-"""video"""
+"""Reading, cutting into shots and writing video files."""
+
+from anylift_cli.video.probing import VideoInfo, probe
+from anylift_cli.video.reading import Frame, read_frames, read_frames_at
+from anylift_cli.video.writing import VideoWriter
+
+__all__ = [
+    "Frame",
+    "VideoInfo",
+    "VideoWriter",
+    "probe",
+    "read_frames",
+    "read_frames_at",
+]
