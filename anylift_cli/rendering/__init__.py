@@ -1,1 +1,1 @@
-"""rendering"""
+"""Drawing into RGB images: meshes and skeletons."""
