@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -21,3 +24,58 @@ class KeypointOptions:
     shot: str = "auto"
     start: float | None = None
     end: float | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """The square of an image in which one person is looked for.
+
+    Attributes:
+        x, y: centre, px.
+        size: side length, px.
+        rotation: of the person against upright, radians, clockwise as seen in the image.
+    """
+
+    x: float
+    y: float
+    size: float
+    rotation: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One person in one image.
+
+    Attributes:
+        points: (24, 2) px, `body24`; NaN where unobserved.
+        confidence: (24,) 0..1; 0 where unobserved.
+        local_joints: (24, 3) m, see `KeypointsArtifact`; None where the estimator has no 3D points.
+        region: where to look for this person in a neighbouring frame.
+    """
+
+    points: np.ndarray
+    confidence: np.ndarray
+    local_joints: np.ndarray | None
+    region: Region
+
+
+class PoseEstimator(Protocol):
+    """A backend of the group `anylift.keypoints`; made without arguments, used for one shot after the other.
+
+    Attributes:
+        name: for provenance, with the version of the model or library.
+    """
+
+    name: str
+
+    def find(self, image: np.ndarray) -> list[Region]:
+        """Places of an RGB image that may show a person, most certain first. Small people may be missed."""
+        ...
+
+    def estimate(self, image: np.ndarray, region: Region) -> Pose | None:
+        """The person in a region, None where there is none. Has no memory of earlier images."""
+        ...
+
+    def close(self) -> None:
+        """Free the models."""
+        ...

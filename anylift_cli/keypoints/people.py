@@ -1,0 +1,65 @@
+"""From tracks to the arrays of `keypoints.npz`: who counts, who comes first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anylift_cli.body.skeleton import BODY24
+from anylift_cli.keypoints.plausibility import box_of
+from anylift_cli.keypoints.tracking import Track
+
+MIN_PRESENCE = 0.5
+"""Seconds for which a person must be seen to count at all, or `MIN_SHARE` of the shot where that is shorter."""
+MIN_SHARE = 0.3
+LASTING_PRESENCE = 1.0
+"""The same for those whom `person="all"` keeps."""
+
+
+def seconds_present(track: Track, times: np.ndarray) -> float:
+    """How long a track is seen: each frame counts until the next one."""
+    return float(_durations(times)[sorted(track.poses)].sum())
+
+
+def is_person(track: Track, times: np.ndarray, least: float = MIN_PRESENCE) -> bool:
+    """Whether a track lasts long enough to be somebody."""
+    whole = float(_durations(times).sum())
+    return len(track.poses) > 1 and seconds_present(track, times) >= min(least, MIN_SHARE * whole)
+
+
+def prominence(track: Track, times: np.ndarray, width: int, height: int) -> float:
+    """Integral over time of (box height / image height)² x mean confidence x centrality (1 centre, 0.5 border)."""
+    durations, total = _durations(times), 0.0
+    for position, pose in track.poses.items():
+        box = box_of(pose)
+        middle = (box[:2] + box[2:]) / 2 / (width, height)
+        centrality = 1 - min(1.0, float(np.abs(middle - 0.5).max()))
+        total += durations[position] * ((box[3] - box[1]) / height) ** 2 * pose.confidence.mean() * centrality
+    return float(total)
+
+
+def to_arrays(tracks: list[Track], frames: int, scale: float) -> dict[str, np.ndarray]:
+    """The per-person arrays of `KeypointsArtifact`; pixels are multiplied by `scale`."""
+    shape = (len(tracks), frames)
+    arrays = {
+        "keypoints": np.full((*shape, len(BODY24), 2), np.nan, np.float32),
+        "confidence": np.zeros((*shape, len(BODY24)), np.float32),
+        "boxes": np.full((*shape, 4), np.nan, np.float32),
+        "present": np.zeros(shape, bool),
+        "local_joints": np.full((*shape, len(BODY24), 3), np.nan, np.float32),
+    }
+    for person, track in enumerate(tracks):
+        for position, pose in track.poses.items():
+            arrays["keypoints"][person, position] = pose.points * scale
+            arrays["confidence"][person, position] = pose.confidence
+            arrays["boxes"][person, position] = box_of(pose) * scale
+            arrays["present"][person, position] = True
+            if pose.local_joints is not None:
+                arrays["local_joints"][person, position] = pose.local_joints
+    if np.isnan(arrays["local_joints"]).all():
+        del arrays["local_joints"]
+    return arrays
+
+
+def _durations(times: np.ndarray) -> np.ndarray:
+    steps = np.diff(times)
+    return np.append(steps, np.median(steps))

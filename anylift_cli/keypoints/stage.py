@@ -1,0 +1,153 @@
+"""The keypoints stage: video in, 2D points of each person over the frames of one shot out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from anylift_cli.artifacts import KeypointsArtifact
+from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.errors import NothingFoundError, UsageError
+from anylift_cli.keypoints.base import KeypointOptions, PoseEstimator
+from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, seconds_present, to_arrays
+from anylift_cli.keypoints.tracking import Track, Tracker
+from anylift_cli.plugins import load_backend
+from anylift_cli.progress import SILENT, Progress
+from anylift_cli.video import Shot, VideoInfo, find_shots, probe, read_frames
+
+STAGE_VERSION = 1
+
+MAX_SIZE = 1920
+"""Larger videos are decoded at this longer side; the estimator looks at far smaller crops anyway."""
+MAX_PEOPLE = {"main": 3}
+MAX_PEOPLE_OTHERWISE = 8
+
+
+def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SILENT) -> KeypointsArtifact:
+    """Find and follow the people of one shot.
+
+    `meta` holds `estimator`, `video` (name, sha256, width, height, fps), `shots` (number, start, end in seconds),
+    `shot` (the chosen number) and `people` (per person: seconds present, prominence, mean confidence, kept).
+
+    Raises:
+        UsageError: options out of range.
+        NothingFoundError: no person, or fewer than two frames, in the range.
+        AnyliftError: the video cannot be read.
+    """
+    video = Path(video)
+    _check(options)
+    info = probe(video)
+    shots = find_shots(video, options.start, options.end, progress)
+    estimator: PoseEstimator = load_backend("anylift.keypoints", options.backend)()
+    try:
+        for shot in _candidates(shots, options.shot, video):
+            artifact = _track_shot(video, info, shot, options, estimator, progress)
+            if artifact is not None:
+                artifact.meta["shots"] = [{"number": s.number, "start": s.start_time, "end": s.end_time} for s in shots]
+                return artifact
+    finally:
+        estimator.close()
+    raise _nobody(video, shots, options)
+
+
+def _check(options: KeypointOptions) -> None:
+    for name in ("person", "shot"):
+        value, words = getattr(options, name), {"person": ("main", "all"), "shot": ("auto",)}[name]
+        if value not in words and not (value.isdecimal() and int(value) > 0):
+            raise UsageError(f"{name} '{value}' is not known", f"use {', '.join(words)} or a number from 1 up")
+    start, end = options.start or 0.0, options.end
+    if start < 0 or (end is not None and end <= start):
+        raise UsageError(f"the range from {start} s to {end} s is empty", "start must be 0 or more, end after it")
+
+
+def _candidates(shots: list[Shot], chosen: str, video: Path) -> list[Shot]:
+    """Shots to try, in order."""
+    if chosen == "auto":
+        return sorted(shots, key=lambda shot: shot.start_time - shot.end_time)
+    if int(chosen) > len(shots):
+        raise UsageError(
+            f"{video} has no shot {chosen} in this range", f"it has {len(shots)}; use --shot 1 to {len(shots)}"
+        )
+    return [shots[int(chosen) - 1]]
+
+
+def _track_shot(
+    video: Path,
+    info: VideoInfo,
+    shot: Shot,
+    options: KeypointOptions,
+    estimator: PoseEstimator,
+    progress: Progress,
+) -> KeypointsArtifact | None:
+    """One streaming pass over a shot; None where nobody is found."""
+    tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE))
+    numbers: list[int] = []
+    with progress.task(f"people in shot {shot.number}", shot.stop - shot.first) as task:
+        for frame in read_frames(video, shot.start_time, max_size=MAX_SIZE):
+            if frame.index >= shot.stop:
+                break
+            if frame.index < shot.first:
+                continue
+            tracker.step(frame.image, frame.time)
+            numbers.append(frame.index)
+            scale = info.width / frame.image.shape[1]
+            task.advance()
+    if len(numbers) < 2:
+        return None
+    times = np.array(tracker.times)
+    size = info.width / scale, info.height / scale
+    people = [track for track in tracker.tracks if is_person(track, times)]
+    people.sort(key=lambda track: -prominence(track, times, *size))
+    if not people:
+        return None
+    kept = _kept(people, times, options.person, video)
+    return KeypointsArtifact(
+        **to_arrays([people[index] for index in kept], len(times), scale),
+        timestamps=times,
+        frame_index=np.array(numbers),
+        image_size=np.array([info.width, info.height]),
+        meta={
+            "estimator": estimator.name,
+            "video": {
+                "name": video.name,
+                "sha256": sha256_of(video),
+                "width": info.width,
+                "height": info.height,
+                "fps": info.fps,
+            },
+            "shot": shot.number,
+            "people": [
+                {
+                    "number": index + 1,
+                    "kept": index in kept,
+                    "seconds": round(seconds_present(track, times), 3),
+                    "prominence": round(prominence(track, times, *size), 4),
+                    "confidence": round(float(np.mean([p.confidence.mean() for p in track.poses.values()])), 3),
+                }
+                for index, track in enumerate(people)
+            ],
+        },
+    )
+
+
+def _kept(people: list[Track], times: np.ndarray, person: str, video: Path) -> list[int]:
+    """Indices of the people that were asked for; `people` come in order of prominence."""
+    if person == "main":
+        return [0]
+    if person == "all":
+        return [i for i, track in enumerate(people) if i == 0 or is_person(track, times, LASTING_PRESENCE)]
+    if int(person) > len(people):
+        raise UsageError(f"{video} shows no person {person}", f"found: {len(people)}; use --person 1 to {len(people)}")
+    return [int(person) - 1]
+
+
+def _nobody(video: Path, shots: list[Shot], options: KeypointOptions) -> NothingFoundError:
+    if all(shot.stop - shot.first < 2 for shot in shots):
+        return NothingFoundError(f"{video} has fewer than two frames in this range", "choose a longer range")
+    where = "" if (options.shot, options.start, options.end) == ("auto", None, None) else " in the chosen part"
+    return NothingFoundError(
+        f"no whole person is seen for long enough in {video}{where}",
+        "torso and legs must be visible for half a second, at least about 60 pixels tall; "
+        "try another --shot, --start or --end",
+    )
