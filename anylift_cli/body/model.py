@@ -1,0 +1,235 @@
+"""SMPL-format body models (SMPL: Loper et al., SIGGRAPH Asia 2015), skinned by `smplx`'s functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from smplx.lbs import lbs
+from smplx.vertex_ids import vertex_ids as SMPLX_VERTEX_IDS
+from torch import Tensor, nn
+
+from anylift_cli.artifacts.base import read_npz
+from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.body.skeleton import BODY24, SMPL_JOINTS, SMPL_PARENTS, J
+from anylift_cli.errors import AnyliftError
+from anylift_cli.weights_store import find_weights
+
+MAX_BETAS = 10
+SMPL_VERTEX_COUNT = 6890
+VERTICES_CHUNK = 64
+
+SMPLX_LANDMARKS = {
+    "nose": "nose", "left_eye": "leye", "right_eye": "reye", "left_ear": "lear", "right_ear": "rear",
+    "left_big_toe": "LBigToe", "left_small_toe": "LSmallToe", "left_heel": "LHeel",
+    "right_big_toe": "RBigToe", "right_small_toe": "RSmallToe", "right_heel": "RHeel",
+}  # fmt: skip
+"""Landmarks of `body24` that are vertices, and what smplx calls them."""
+
+LANDMARKS = tuple(name for name in BODY24 if name in SMPLX_LANDMARKS)
+
+
+class BodyPoints(NamedTuple):
+    """World positions in metres: `joints` (B, 24, 3) in SMPL order, `keypoints` (B, 24, 3) in `body24` order."""
+
+    joints: Tensor
+    keypoints: Tensor
+
+
+class BodyModel(nn.Module):
+    """A body with SMPL's joint tree. Rest: T-pose, y up, faces +z, left = +x, metres.
+
+    World pelvis = J0(betas) + transl. Rotations are matrices relative to the parent; `pose[:, 0]` is
+    global_orient. `betas` of one row are shared by all poses.
+
+    Attributes:
+        name: "open", or the stem of the file.
+        sha256: content hash of the file.
+        faces: (F, 3) int64.
+        vertex_colors: (V, 3) uint8 RGB, or None where the file has none.
+        landmark_vertices: vertex of each landmark point of `body24`, by name.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], name: str, sha256: str) -> None:
+        """`arrays` are those of an SMPL file; see `load`."""
+        super().__init__()
+        self.name, self.sha256 = name, sha256
+        self.faces = arrays["f"].astype(np.int64)
+        self.vertex_colors = arrays.get("vertex_colors")
+        self.landmark_vertices = _landmark_vertices(arrays)
+        self.num_betas = min(MAX_BETAS, arrays["shapedirs"].shape[-1])
+
+        template = arrays["v_template"].astype(np.float64)
+        shapedirs = arrays["shapedirs"][..., : self.num_betas].astype(np.float64)
+        posedirs = arrays["posedirs"]
+        regressor = arrays["J_regressor"].astype(np.float64)
+        chosen = [self.landmark_vertices[name] for name in LANDMARKS]
+        for key, value in {
+            "v_template": template,
+            "shapedirs": shapedirs,
+            "posedirs": posedirs.reshape(-1, posedirs.shape[-1]).T,
+            "J_regressor": regressor,
+            "lbs_weights": arrays["weights"],
+            "joint_template": regressor @ template,
+            "joint_shapedirs": np.einsum("jv,vck->jck", regressor, shapedirs),
+            "landmark_template": template[chosen],
+            "landmark_shapedirs": shapedirs[chosen],
+            "landmark_posedirs": posedirs[chosen].reshape(-1, posedirs.shape[-1]).T,
+            "landmark_weights": arrays["weights"][chosen],
+        }.items():
+            self.register_buffer(key, torch.tensor(value, dtype=torch.float32), persistent=False)
+        self.register_buffer("parents", torch.tensor(SMPL_PARENTS), persistent=False)
+        self.register_buffer("_body24_source", torch.tensor(_body24_source()), persistent=False)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = "open", device: str | torch.device = "cpu") -> BodyModel:
+        """Load the shipped open body ("open"), a file of the weights folders by its stem, or a file by its path.
+
+        The file is an `.npz` with SMPL's keys: v_template (V, 3), shapedirs (V, 3, S), posedirs (V, 3, 207),
+        J_regressor (24, V), weights (V, 24), kintree_table (2, 24), f (F, 3). Landmarks of files with another
+        topology than SMPL's: landmark_names (L) and landmark_vertices (L).
+
+        Raises:
+            MissingDependencyError: no such weights file.
+            AnyliftError: damaged, pickled or not a 24-joint body model.
+        """
+        path = Path(name_or_path)
+        if path.suffix != ".npz":
+            path = find_weights("open_body.npz" if name_or_path == "open" else f"{name_or_path}.npz")
+        arrays = read_npz(path)
+        _check(path, arrays)
+        name = "open" if name_or_path == "open" else path.stem
+        return cls(arrays, name, sha256_of(path)).to(device)
+
+    def rest_joints(self, betas: Tensor) -> Tensor:
+        """Joints of the T-pose, (B, S) → (B, 24, 3)."""
+        return self.joint_template + _blend(betas, self.joint_shapedirs)
+
+    def joints(self, pose: Tensor, betas: Tensor, transl: Tensor) -> BodyPoints:
+        """Joints and `body24` points, without skinning the mesh.
+
+        Args:
+            pose: (B, 24, 3, 3).
+            betas: (B, S) or (1, S).
+            transl: (B, 3) metres.
+        """
+        rest = self.rest_joints(betas)
+        rotations, positions = _forward_kinematics(pose, rest)
+        offsets = positions - _rotate(rotations, rest)
+        blended = (self.landmark_weights @ rotations.flatten(2)).unflatten(2, (3, 3))
+        shaped = self.landmark_template + _blend(betas, self.landmark_shapedirs)
+        feature = (pose[:, 1:] - torch.eye(3, dtype=pose.dtype, device=pose.device)).flatten(1)
+        shaped = shaped + (feature @ self.landmark_posedirs).unflatten(1, (-1, 3))
+        landmarks = _rotate(blended, shaped) + self.landmark_weights @ offsets
+        neck = positions[:, _SHOULDERS].mean(1, keepdim=True)
+        points = torch.cat([positions, landmarks, neck], 1) + transl[:, None]
+        return BodyPoints(points[:, : len(SMPL_JOINTS)], points[:, self._body24_source])
+
+    def vertices(self, pose: Tensor, betas: Tensor, transl: Tensor) -> Tensor:
+        """Linear blend skinning, arguments as for `joints` → (B, V, 3) metres."""
+        betas = betas.expand(len(pose), -1)
+        chunks = [
+            lbs(
+                betas_chunk, pose_chunk.contiguous(), self.v_template, self.shapedirs, self.posedirs,
+                self.J_regressor, self.parents, self.lbs_weights, pose2rot=False,
+            )[0]
+            for pose_chunk, betas_chunk in zip(
+                pose.split(VERTICES_CHUNK), betas.split(VERTICES_CHUNK), strict=True
+            )
+        ]  # fmt: skip
+        return torch.cat(chunks) + transl[:, None]
+
+    def standing_height(self, betas: Tensor) -> Tensor:
+        """Extent of the T-pose along y, (B, S) → (B,) metres."""
+        y = self.v_template[:, 1] + betas @ self.shapedirs[:, 1].T
+        return y.amax(-1) - y.amin(-1)
+
+    def from_height(self, height: float) -> Tensor:
+        """Shape (1, S) of the given standing height in metres, reached along the first component alone.
+
+        Raises:
+            AnyliftError: the first component does not change the height that far.
+        """
+        betas = torch.zeros(1, self.num_betas, dtype=self.v_template.dtype, device=self.v_template.device)
+        for _ in range(20):
+            error = height - self.standing_height(betas)
+            if error.abs() < 1e-5:
+                return betas
+            step = torch.zeros_like(betas)
+            step[:, 0] = 0.01
+            slope = (self.standing_height(betas + step) - self.standing_height(betas - step)) / 0.02
+            betas = betas + step * (error / slope / 0.01)
+        raise AnyliftError(f"body '{self.name}' cannot be {height} m tall", "give a height between 0.5 and 2.5 metres")
+
+
+_SHOULDERS = [J["left_shoulder"], J["right_shoulder"]]
+
+
+def _tree_levels() -> list[tuple[list[int], list[int]]]:
+    """Joints of each depth of the tree below the root, with the places of their parents in the level above."""
+    levels, above = [], [0]
+    while below := [joint for joint, parent in enumerate(SMPL_PARENTS) if parent in above]:
+        levels.append((below, [above.index(SMPL_PARENTS[joint]) for joint in below]))
+        above = below
+    return levels
+
+
+_LEVELS = _tree_levels()
+_ORDER = [0, *(joint for level, _ in _LEVELS for joint in level)]
+_PLACE = [_ORDER.index(joint) for joint in range(len(SMPL_PARENTS))]
+
+
+def _forward_kinematics(pose: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """World rotations (B, 24, 3, 3) and joint positions (B, 24, 3) of local rotations, one tree level at a time."""
+    bones = rest - rest[:, [max(parent, 0) for parent in SMPL_PARENTS]]
+    rotations = [pose[:, :1]]
+    positions = [rest[:, :1].expand(len(pose), -1, -1)]
+    for joints, parents in _LEVELS:
+        parent_rotation, parent_position = rotations[-1][:, parents], positions[-1][:, parents]
+        positions.append(parent_position + _rotate(parent_rotation, bones[:, joints]))
+        rotations.append(parent_rotation @ pose[:, joints])
+    return torch.cat(rotations, 1)[:, _PLACE], torch.cat(positions, 1)[:, _PLACE]
+
+
+def _rotate(rotation: Tensor, vector: Tensor) -> Tensor:
+    return (rotation * vector[..., None, :]).sum(-1)
+
+
+def _blend(betas: Tensor, directions: Tensor) -> Tensor:
+    """(B, S) · (N, 3, S) → (B, N, 3)."""
+    return (betas @ directions.flatten(0, 1).T).unflatten(1, (-1, 3))
+
+
+def _body24_source() -> list[int]:
+    """Place of each `body24` point in [24 joints, landmarks, neck]."""
+    places = {name: len(SMPL_JOINTS) + index for index, name in enumerate(LANDMARKS)}
+    places["neck"] = len(SMPL_JOINTS) + len(LANDMARKS)
+    return [places.get(name, J.get(name)) for name in BODY24]
+
+
+def _landmark_vertices(arrays: dict[str, np.ndarray]) -> dict[str, int]:
+    if "landmark_names" in arrays:
+        return {
+            str(name): int(vertex)
+            for name, vertex in zip(arrays["landmark_names"], arrays["landmark_vertices"], strict=True)
+        }
+    return {name: SMPLX_VERTEX_IDS["smplh"][SMPLX_LANDMARKS[name]] for name in LANDMARKS}
+
+
+def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    required = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
+    if missing := [key for key in required if key not in arrays]:
+        raise AnyliftError(f"{path} is not an SMPL body model: '{missing[0]}' is missing")
+    parents = arrays["kintree_table"][0].astype(np.int64)
+    if parents.shape != (24,) or tuple(parents[1:]) != SMPL_PARENTS[1:]:
+        raise AnyliftError(f"{path} is not an SMPL body model: its joint tree is another", "use SMPL's 24-joint model")
+    if "landmark_names" in arrays:
+        if missing := sorted(set(LANDMARKS) - set(arrays["landmark_names"].tolist())):
+            raise AnyliftError(f"{path}: the landmark '{missing[0]}' is missing")
+    elif len(arrays["v_template"]) != SMPL_VERTEX_COUNT:
+        raise AnyliftError(
+            f"{path} has {len(arrays['v_template'])} vertices, not SMPL's {SMPL_VERTEX_COUNT}, and names no landmarks",
+            "add landmark_names and landmark_vertices to the file",
+        )
