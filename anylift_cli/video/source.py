@@ -14,7 +14,10 @@ from av.video.stream import VideoStream
 
 from anylift_cli.errors import AnyliftError
 
-FORMATS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,wtv,dv,gif,ivf,nut,rm,h264,hevc,m4v,obu,av1,mjpeg,yuv4mpegpipe"
+FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,wtv,dv,gif,ivf,nut,rm,h264,hevc,m4v,obu,av1,mjpeg,"
+    "yuv4mpegpipe"
+)
 """Demuxers that read one self-contained file. Playlists (hls, dash, concat, image2) name other files and stay out."""
 
 
