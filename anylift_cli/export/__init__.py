@@ -1,1 +1,1 @@
-"""export"""
+"""Writers of the result in other programs' formats."""
