@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+    from anylift_cli.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -18,3 +24,17 @@ class CameraOptions:
     backend: str = "auto"
     focal: float | None = None
     fov: float | None = None
+
+
+class CameraSolver(Protocol):
+    """One way to find the camera of each frame."""
+
+    def solve(
+        self, video: Path, keypoints: KeypointsArtifact, options: CameraOptions, progress: Progress
+    ) -> CamerasArtifact:
+        """The cameras of the frames `keypoints.frame_index`, people in `keypoints` left out of account.
+
+        Raises:
+            AnyliftError: the video cannot be read, or this solver cannot explain it.
+        """
+        ...
