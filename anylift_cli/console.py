@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +26,7 @@ from rich.text import Text
 from anylift_cli.errors import AnyliftError
 
 stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 class _RateColumn(ProgressColumn):
@@ -67,12 +73,19 @@ class _BarTask:
 
 def print_error(error: AnyliftError) -> None:
     """Print the message in red and the hint below it, on stderr."""
-    stderr.print(f"[bold red]error:[/] {_escape(error.message)}", soft_wrap=True)
+    stderr.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
     if error.hint:
-        stderr.print(f"[dim]  next:[/] {_escape(error.hint)}", soft_wrap=True)
+        stderr.print(f"[dim]  next:[/] {escape(error.hint)}", soft_wrap=True)
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def print_json(value: Any) -> None:
+    """Print strict JSON on stdout; values that are not finite become null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
-    return escape(text)
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -35,3 +35,9 @@ class MissingDependencyError(AnyliftError):
     """An optional package, a tool or a weights file is not installed."""
 
     exit_code = 4
+
+
+class Interrupted(AnyliftError):
+    """The user stopped the run with Ctrl-C."""
+
+    exit_code = 130

@@ -1,0 +1,252 @@
+"""`anylift run`: the stages one after the other, for each shot and each person, and the files that come out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from anylift_cli.artifacts.files import atomic_path, sha256_of
+from anylift_cli.cameras.base import CameraOptions
+from anylift_cli.errors import NothingFoundError, UsageError
+from anylift_cli.fitting.base import FitOptions
+from anylift_cli.keypoints.base import KeypointOptions
+from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.outputs import make_output
+from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
+from anylift_cli.plugins import load_backend
+from anylift_cli.progress import SILENT, Progress
+from anylift_cli.stages import cameras_stage, fit_stage, keypoints_stage, lift_stage
+from anylift_cli.steps import Step
+from anylift_cli.video import find_shots, probe
+
+MOTION = Path("motion.npz")
+RECORD = "outputs.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to lift, how, and where to put it.
+
+    Attributes:
+        video: the file.
+        out: the motion file, `.npz`. More persons and shots go beside it: `NAME.shot2.person2.npz`.
+        work_dir: folder of the artifacts.
+        keypoints, cameras, lift, fit: options of the stages; `keypoints.shot` may also be "all".
+        bvh: skeleton animation; None puts it beside `out`.
+        overlay: video to draw, or None.
+        force: steps to run in any case, with what follows.
+    """
+
+    video: Path
+    out: Path
+    work_dir: Path
+    keypoints: KeypointOptions = field(default_factory=KeypointOptions)
+    cameras: CameraOptions = field(default_factory=CameraOptions)
+    lift: LiftOptions = field(default_factory=LiftOptions)
+    fit: FitOptions = field(default_factory=FitOptions)
+    bvh: Path | None = None
+    overlay: Path | None = None
+    force: Collection[Step] = ()
+
+
+@dataclass(frozen=True)
+class ShotResult:
+    """What one shot gave.
+
+    Attributes:
+        number: of the shot, 1-based; None unless all were asked for.
+        outcomes: each step and output, in order.
+        quality: figures of each motion file (`report.quality`).
+    """
+
+    number: int | None
+    outcomes: list[Outcome]
+    quality: dict[Path, dict[str, Any]]
+
+
+def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]:
+    """Lift a video. Everything that can be refused is refused before any work is done.
+
+    Raises:
+        UsageError: options that contradict each other or name nothing.
+        NothingFoundError: no person, or no frames in the range.
+        AnyliftError: an unreadable video, an unwritable folder, a full disk.
+        Interrupted: Ctrl-C; finished stages are kept.
+    """
+    _check(request)
+    stages = Stages(
+        keypoints_stage(request.keypoints),
+        cameras_stage(request.cameras),
+        lift_stage(request.lift),
+        fit_stage(request.fit),
+    )
+    with work_folder(request.work_dir):
+        video = Source.from_file(request.video)
+        if request.keypoints.shot != "all":
+            return [_run_shot(request, stages, video, progress)]
+        return _run_all_shots(request, stages, video, progress)
+
+
+def check_output(path: Path, option: str, *inputs: Path) -> None:
+    """Make sure, before any work, that `path` can be written and is none of the inputs.
+
+    Raises:
+        AnyliftError: naming the path and the `option` that chooses another.
+    """
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder", "add a file name")
+    if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
+        raise UsageError(f"{option} {path} is the input itself", "choose another name; the input is left as it is")
+    check_writable(path.parent, option)
+
+
+def check_device(device: str) -> None:
+    """Raise UsageError for a torch device that is not here."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {device} cannot be used: {reason}", "leave --device out, or give cpu") from error
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The chain."""
+
+    keypoints: Stage
+    cameras: Stage
+    lift: Stage
+    fit: Stage
+
+
+def _check(request: Request) -> None:
+    probe(request.video)
+    if request.out.suffix != ".npz":
+        raise UsageError(f"--out {request.out} must end with .npz", f"try --out {request.out.with_suffix('.npz')}")
+    for option, path in (("--out", request.out), ("--bvh", request.bvh), ("--overlay", request.overlay)):
+        if path is not None:
+            check_output(path, option, request.video)
+    check_device(request.lift.device)
+
+
+def _run_all_shots(request: Request, stages: Stages, video: Source, progress: Progress) -> list[ShotResult]:
+    results = []
+    for shot in find_shots(request.video, request.keypoints.start, request.keypoints.end, progress):
+        progress.note(f"shot {shot.number}: {shot.start_time:.2f} s to {shot.end_time:.2f} s")
+        number = shot.number
+        of_shot = replace(
+            request,
+            out=numbered(request.out, shot=number),
+            bvh=request.bvh and numbered(request.bvh, shot=number),
+            overlay=request.overlay and numbered(request.overlay, shot=number),
+            work_dir=request.work_dir / f"shot{number}",
+        )
+        options = replace(request.keypoints, shot=str(number))
+        of_stages = replace(stages, keypoints=replace(stages.keypoints, options=options))
+        try:
+            results.append(replace(_run_shot(of_shot, of_stages, video, progress), number=number))
+        except NothingFoundError as error:
+            progress.note(f"shot {number} is left out: {error.message}")
+    if not results:
+        raise NothingFoundError(f"no shot of {request.video} shows a person", "give --shot or --start and --end")
+    return results
+
+
+def _run_shot(request: Request, stages: Stages, video: Source, progress: Progress) -> ShotResult:
+    outcomes: list[Outcome] = []
+
+    def run(stage: Stage, file: Path | str, **inputs: Source) -> Source:
+        forced = _forced(request, Step(stage.name))
+        artifact, outcome = run_stage(stage, inputs, request.work_dir / file, progress, forced)
+        outcomes.append(outcome)
+        return Source.from_artifact(artifact)
+
+    keypoints = run(stages.keypoints, "keypoints.npz", video=video)
+    cameras = run(stages.cameras, "cameras.npz", video=video, keypoints=keypoints)
+    lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras)
+    motions = []
+    for person in range(len(keypoints.value.present)):
+        stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
+        motions.append(run(stage, numbered(MOTION, person=person + 1), lifted=lifted, keypoints=keypoints))
+    quality = {}
+    for person, motion in enumerate(motions):
+        outcomes += _export(request, motion, person)
+        outcome, figures = _measure(request, motion, keypoints, person)
+        outcomes.append(outcome)
+        quality[numbered(request.out, person=person + 1)] = figures
+    if request.overlay is not None:
+        outcomes.append(_overlay(request, motions, keypoints, video, progress))
+    return ShotResult(None, outcomes, quality)
+
+
+def _export(request: Request, motion: Source, person: int) -> list[Outcome]:
+    made = request.work_dir / numbered(MOTION, person=person + 1)
+    out = numbered(request.out, person=person + 1)
+    bvh = numbered(request.bvh or request.out.with_suffix(".bvh"), person=person + 1)
+
+    def copy() -> None:
+        with atomic_path(out) as temporary:
+            shutil.copyfile(made, temporary)
+
+    def write_bvh() -> None:
+        load_backend("anylift.exporters", "bvh")().write(motion.value, bvh)
+
+    record, forced = request.work_dir / RECORD, _forced(request, Step.EXPORT)
+    return [
+        make_output("export", out, {made.name: sha256_of(made)}, copy, record, forced),
+        make_output("export", bvh, {made.name: motion.key}, write_bvh, record, forced),
+    ]
+
+
+def _measure(
+    request: Request, motion: Source, keypoints: Source, person: int
+) -> tuple[Outcome, dict[str, float | None]]:
+    file = request.work_dir / numbered(Path("quality.json"), person=person + 1)
+
+    def write() -> None:
+        from anylift_cli.export.parameters import body_of
+        from anylift_cli.report.quality import quality
+
+        figures = quality(motion.value, keypoints.value, body_of(motion.value), person)
+        with atomic_path(file) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+    made_from = {"motion": motion.key, "keypoints": keypoints.key}
+    outcome = make_output("quality", file, made_from, write, request.work_dir / RECORD, _forced(request, Step.QUALITY))
+    return outcome, json.loads(file.read_text(encoding="utf-8"))
+
+
+def _overlay(request: Request, motions: list[Source], keypoints: Source, video: Source, progress: Progress) -> Outcome:
+    def write() -> None:
+        from anylift_cli.report.overlay import render_overlay
+
+        render_overlay(video.value, [motion.value for motion in motions], keypoints.value, request.overlay, progress)
+
+    made_from = {"video": video.key, "keypoints": keypoints.key}
+    made_from |= {f"motion {person + 1}": motion.key for person, motion in enumerate(motions)}
+    record, forced = request.work_dir / RECORD, _forced(request, Step.OVERLAY)
+    return make_output("overlay", request.overlay, made_from, write, record, forced)
+
+
+def numbered(path: Path, shot: int = 1, person: int = 1) -> Path:
+    """The name of a further shot's or person's file: NAME.shot2.person2.SUFFIX; the first of each has no number."""
+    parts = [path.stem]
+    parts += [f"shot{shot}"] if shot > 1 else []
+    parts += [f"person{person}"] if person > 1 else []
+    return path.with_name(".".join(parts) + path.suffix)
+
+
+def _forced(request: Request, step: Step) -> str:
+    steps = list(Step)
+    for earlier in steps[: steps.index(step) + 1]:
+        if earlier in request.force:
+            return f"--force {earlier.value}" if earlier is step else f"follows --force {earlier.value}"
+    return ""

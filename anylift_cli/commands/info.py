@@ -1,0 +1,57 @@
+"""`anylift info`: what is in a file and how it was made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from anylift_cli.commands import options as opt
+
+
+@opt.command
+def info(
+    common: opt.Common,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact, any .npz file, or a video.")],
+) -> None:
+    """Show what a file holds: arrays with shape, type, unit and range, and how it was made.
+
+    Example: anylift info motion.npz
+    """
+    from anylift_cli.describe import describe
+
+    about = describe(file)
+    common.show(about, lambda: _video(about) if about["kind"] == "video" else _npz(about))
+
+
+def _npz(about: dict[str, Any]) -> Any:
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    arrays = Table("array", "shape", "type", "unit", "min", "mean", "max", "missing", box=None)
+    for array in about["arrays"]:
+        arrays.add_row(
+            array["name"],
+            "×".join(map(str, array["shape"])) or escape(array.get("value", "scalar")),
+            array["dtype"],
+            array["unit"],
+            *(f"{array[key]:.4g}" if key in array else "" for key in ("min", "mean", "max")),
+            f"{array['missing']:.1%}" if array.get("missing") else "",
+        )
+    meta = Table("made", "", box=None)
+    for name, value in about["meta"].items():
+        meta.add_row(name, escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    problem = [f"[bold red]problem:[/] {escape(about['problem'])}"] if about["problem"] else []
+    return Group(f"[bold]{escape(about['file'])}[/]: {about['kind']}", *problem, "", arrays, "", meta)
+
+
+def _video(about: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    facts = Table("video", about["file"], box=None)
+    for name in ("width", "height", "rotation", "duration", "frame_count", "fps", "codec", "focal_35mm"):
+        facts.add_row(name, str(about[name]))
+    return facts

@@ -1,0 +1,179 @@
+"""Options that commands share, and the wrapper that gives every command the common ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from anylift_cli.errors import Interrupted, UsageError
+from anylift_cli.progress import Progress
+from anylift_cli.steps import Step
+
+_COMMON = "Common options"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The options that every command takes; a command to which one means nothing ignores it."""
+
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=_COMMON)
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, no tables; only errors.", rich_help_panel=_COMMON)
+    ] = False
+    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda, cuda:1, mps.", rich_help_panel=_COMMON)] = "cpu"
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.", rich_help_panel=_COMMON)] = 0
+    work_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the artifacts that later runs reuse.", rich_help_panel=_COMMON),
+    ] = None
+    force: Annotated[
+        list[Step] | None,
+        typer.Option(
+            metavar="STAGE",
+            help=f"Run this stage again, and what follows it: {', '.join(step.value for step in Step)}. Repeatable.",
+            rich_help_panel=_COMMON,
+        ),
+    ] = None
+
+    @property
+    def progress(self) -> Progress:
+        """Bars and notes on stderr, or nothing with --quiet."""
+        from anylift_cli.console import RichProgress
+
+        return RichProgress(self.quiet)
+
+    def show(self, result: dict[str, Any], table: Callable[[], Any]) -> None:
+        """Print a command's result on stdout: `result` as JSON, or what `table` makes for people to read."""
+        from anylift_cli.console import print_json, stdout
+
+        if self.json:
+            print_json(result)
+        elif not self.quiet:
+            stdout.print(table())
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a Typer command of `function(common, ...)`: its own options first, then those of `Common`."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    hints = get_type_hints(Common, include_extras=True)
+    names = [option.name for option in dataclasses.fields(Common)]
+    common = [
+        inspect.Parameter(
+            option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name]
+        )
+        for option in dataclasses.fields(Common)
+    ]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:
+        shared = Common(**{name: given.pop(name) for name in names})
+        try:
+            function(shared, **given)
+        except KeyboardInterrupt as error:
+            raise Interrupted("stopped; no file was left half written") from error
+
+    run.__signature__ = inspect.Signature([*own, *common])
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *common]}
+    return run
+
+
+def backends(group: str) -> Callable[[], list[str]]:
+    """Shell completion: the names in an entry-point group."""
+
+    def names() -> list[str]:
+        from anylift_cli.plugins import backend_names
+
+        return backend_names(group)
+
+    return names
+
+
+def _number_or(*words: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in words and not (value.isascii() and value.isdigit() and int(value) > 0):
+            raise typer.BadParameter(f"'{value}' is neither a number from 1 on nor {' nor '.join(words)}.")
+        return value
+
+    return check
+
+
+def _time(value: float | None) -> float | None:
+    if value is not None and not 0 <= value < float("inf"):
+        raise typer.BadParameter("give seconds from the begin of the video, 0 or more.")
+    return value
+
+
+def check_focal(focal: float | None, fov: float | None) -> None:
+    """Raise UsageError when both are given."""
+    if focal is not None and fov is not None:
+        raise UsageError("--focal and --fov were both given", "give one of the two")
+
+
+def check_range(start: float | None, end: float | None) -> None:
+    """Raise UsageError for a range without length."""
+    if end is not None and end <= (start or 0):
+        raise UsageError(f"--end {end:g} is not after --start {start or 0:g}", "give a later --end")
+
+
+Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The video file.")]
+Person = Annotated[
+    str,
+    typer.Option(
+        metavar="main|all|N", callback=_number_or("main", "all"), help="The most prominent person, all, or the N-th."
+    ),
+]
+Shot = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|N",
+        callback=_number_or("auto"),
+        help="The longest shot with a person, or the N-th shot of the video.",
+    ),
+]
+ShotOrAll = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|all|N",
+        callback=_number_or("auto", "all"),
+        help="The longest shot with a person, each shot, or the N-th shot of the video.",
+    ),
+]
+Start = Annotated[float | None, typer.Option(metavar="SECONDS", callback=_time, help="Begin here.")]
+End = Annotated[float | None, typer.Option(metavar="SECONDS", callback=_time, help="End here.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=backends("anylift.keypoints"),
+        help="Keypoint estimator.",
+    ),
+]
+Camera = Annotated[
+    str,
+    typer.Option(
+        metavar="KIND",
+        autocompletion=backends("anylift.cameras"),
+        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving.",
+    ),
+]
+Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal length in pixels, when known.")]
+Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="Horizontal field of view, when known.")]
+Lifter = Annotated[
+    str,
+    typer.Option(metavar="NAME", autocompletion=backends("anylift.lifters"), help="How to lift to 3D."),
+]
+Height = Annotated[
+    float | None,
+    typer.Option(metavar="M", min=0.5, max=2.6, help="Standing height of the person, when known: fixes the scale."),
+]
+Body = Annotated[str, typer.Option(metavar="open|FILE", help="The body that ships with anylift, or an SMPL .npz file.")]

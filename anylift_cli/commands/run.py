@@ -1,0 +1,126 @@
+"""`anylift run`: video in, motion out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anylift_cli.commands import options as opt
+
+if TYPE_CHECKING:
+    from anylift_cli.chain import ShotResult
+
+FIGURES = {
+    "reprojection_percent": "reprojection error, % of the person's height",
+    "reprojection_px": "reprojection error, px",
+    "foot_slide_cm_s": "foot slide in contact, cm/s",
+    "jitter_mm": "jitter, mm",
+    "max_jump_cm": "largest jump between frames, cm",
+    "penetration_cm": "floor penetration, cm",
+    "frames_present": "frames with the person",
+    "frames": "frames",
+}
+
+
+@opt.command
+def run(
+    common: opt.Common,
+    video: opt.Video,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The motion file.")] = Path("motion.npz"),
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the result over the video, as .mp4.")
+    ] = None,
+    bvh: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the BVH file goes; default: beside --out.")
+    ] = None,
+    person: opt.Person = "main",
+    shot: opt.ShotOrAll = "auto",
+    start: opt.Start = None,
+    end: opt.End = None,
+    backend: opt.Backend = "mediapipe",
+    camera: opt.Camera = "auto",
+    focal: opt.Focal = None,
+    fov: opt.Fov = None,
+    lifter: opt.Lifter = "optimize",
+    height: opt.Height = None,
+    body: opt.Body = "open",
+) -> None:
+    """Lift a video to 3D motion.
+
+    Stages that are still valid from an earlier run are reused; the table at the end says which were run, and why.
+
+    With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz.
+
+    Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
+    """
+    opt.check_focal(focal, fov)
+    opt.check_range(start, end)
+
+    from anylift_cli.cameras.base import CameraOptions
+    from anylift_cli.chain import Request, run_chain
+    from anylift_cli.fitting.base import FitOptions
+    from anylift_cli.keypoints.base import KeypointOptions
+    from anylift_cli.lifting.base import LiftOptions
+
+    request = Request(
+        video=video,
+        out=out,
+        work_dir=common.work_dir or out.with_suffix(".anylift"),
+        keypoints=KeypointOptions(backend, person, shot, start, end),
+        cameras=CameraOptions(camera, focal, fov),
+        lift=LiftOptions(lifter, height, common.device, common.seed),
+        fit=FitOptions(0, body, height, common.device, common.seed),
+        bvh=bvh,
+        overlay=overlay,
+        force=common.force or (),
+    )
+    shots = run_chain(request, common.progress)
+    common.show(_as_json(video, request.work_dir, shots), lambda: _tables(shots))
+
+
+def _as_json(video: Path, work_dir: Path, shots: list[ShotResult]) -> dict[str, Any]:
+    return {
+        "video": str(video),
+        "work_dir": str(work_dir),
+        "shots": [
+            {
+                "shot": shot.number,
+                "steps": [
+                    {
+                        "step": outcome.name,
+                        "file": str(outcome.file),
+                        "reused": outcome.reused,
+                        "why": outcome.why,
+                        "seconds": round(outcome.seconds, 3),
+                    }
+                    for outcome in shot.outcomes
+                ],
+                "quality": {str(file): figures for file, figures in shot.quality.items()},
+            }
+            for shot in shots
+        ],
+    }
+
+
+def _tables(shots: list[ShotResult]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    tables = []
+    for shot in shots:
+        steps = Table("step", "", "why", "s", "file", title=shot.number and f"shot {shot.number}", box=None)
+        for outcome in shot.outcomes:
+            done = "reused" if outcome.reused else "[bold]run[/]"
+            seconds = "" if outcome.reused else f"{outcome.seconds:.1f}"
+            steps.add_row(outcome.name, done, outcome.why, seconds, str(outcome.file))
+        quality = Table("", *(file.name for file in shot.quality), box=None)
+        for name, words in FIGURES.items():
+            quality.add_row(words, *(_figure(figures.get(name)) for figures in shot.quality.values()))
+        tables += [steps, "", quality]
+    return Group(*tables)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"

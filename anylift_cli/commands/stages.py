@@ -1,0 +1,155 @@
+"""`anylift keypoints`, `cameras`, `lift`, `fit`: one stage, from files to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anylift_cli.commands import options as opt
+
+if TYPE_CHECKING:
+    from anylift_cli.pipeline import Outcome, Source, Stage
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Default: the stage's file in --work-dir, or in this folder."),
+]
+KeypointsFile = Annotated[Path, typer.Argument(metavar="KEYPOINTS.npz", help="Made by `anylift keypoints`.")]
+CamerasFile = Annotated[Path, typer.Argument(metavar="CAMERAS.npz", help="Made by `anylift cameras`.")]
+LiftedFile = Annotated[Path, typer.Argument(metavar="LIFTED.npz", help="Made by `anylift lift`.")]
+
+
+@opt.command
+def keypoints(
+    common: opt.Common,
+    video: opt.Video,
+    out: Out = None,
+    person: opt.Person = "main",
+    shot: opt.Shot = "auto",
+    start: opt.Start = None,
+    end: opt.End = None,
+    backend: opt.Backend = "mediapipe",
+) -> None:
+    """Find the 2D points of each person.
+
+    Example: anylift keypoints squats.mp4 --out keypoints.npz
+    """
+    opt.check_range(start, end)
+
+    from anylift_cli.keypoints.base import KeypointOptions
+    from anylift_cli.stages import keypoints_stage
+
+    options = KeypointOptions(backend, person, shot, start, end)
+    _run(common, lambda: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
+
+
+@opt.command
+def cameras(
+    common: opt.Common,
+    video: opt.Video,
+    keypoints: KeypointsFile,
+    out: Out = None,
+    camera: opt.Camera = "auto",
+    focal: opt.Focal = None,
+    fov: opt.Fov = None,
+) -> None:
+    """Solve the camera of each frame, people masked out.
+
+    Example: anylift cameras squats.mp4 keypoints.npz --out cameras.npz --fov 60
+    """
+    opt.check_focal(focal, fov)
+
+    from anylift_cli.cameras.base import CameraOptions
+    from anylift_cli.stages import cameras_stage
+
+    options = CameraOptions(camera, focal, fov)
+    inputs = {"video": video, "keypoints": keypoints}
+    _run(common, lambda: cameras_stage(options), inputs, out, "cameras.npz")
+
+
+@opt.command
+def lift(
+    common: opt.Common,
+    keypoints: KeypointsFile,
+    cameras: CamerasFile,
+    out: Out = None,
+    lifter: opt.Lifter = "optimize",
+    height: opt.Height = None,
+) -> None:
+    """Lift the 2D points to 3D in the metric, gravity-aligned world.
+
+    Example: anylift lift keypoints.npz cameras.npz --out lifted.npz --height 1.78
+    """
+    from anylift_cli.lifting.base import LiftOptions
+    from anylift_cli.stages import lift_stage
+
+    options = LiftOptions(lifter, height, common.device, common.seed)
+    inputs = {"keypoints": keypoints, "cameras": cameras}
+    _run(common, lambda: lift_stage(options), inputs, out, "lifted.npz")
+
+
+@opt.command
+def fit(
+    common: opt.Common,
+    lifted: LiftedFile,
+    keypoints: KeypointsFile,
+    out: Out = None,
+    person: Annotated[int, typer.Option(metavar="N", min=1, help="Which person of the lifted file.")] = 1,
+    height: opt.Height = None,
+    body: opt.Body = "open",
+) -> None:
+    """Fit the body: one shape, a pose per frame, feet on the floor.
+
+    Example: anylift fit lifted.npz keypoints.npz --out motion.npz
+    """
+    from anylift_cli.fitting.base import FitOptions
+    from anylift_cli.stages import fit_stage
+
+    options = FitOptions(person - 1, body, height, common.device, common.seed)
+    inputs = {"lifted": lifted, "keypoints": keypoints}
+    _run(common, lambda: fit_stage(options), inputs, out, "motion.npz")
+
+
+def _run(
+    common: opt.Common, build: Callable[[], Stage], inputs: dict[str, Path], out: Path | None, default: str
+) -> None:
+    from anylift_cli.chain import check_device, check_output
+    from anylift_cli.pipeline import run_stage
+
+    out = out or (common.work_dir or Path()) / default
+    sources = {name: _source(name, path) for name, path in inputs.items()}
+    check_output(out, "--out", *inputs.values())
+    check_device(common.device)
+    stage = build()
+    forced = f"--force {stage.name}" if stage.name in (common.force or ()) else ""
+    _, outcome = run_stage(stage, sources, out, common.progress, forced)
+    common.show(_as_json(outcome), lambda: f"{outcome.name}: {_words(outcome)} → {outcome.file}")
+
+
+def _source(name: str, path: Path) -> Source:
+    from anylift_cli.artifacts import ARTIFACTS
+    from anylift_cli.pipeline import Source
+
+    if name == "video":
+        from anylift_cli.video import probe
+
+        probe(path)
+        return Source.from_file(path)
+    return Source.from_artifact(ARTIFACTS[f"anylift.{name}"].load(path))
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "stage": outcome.name,
+        "file": str(outcome.file),
+        "reused": outcome.reused,
+        "why": outcome.why,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _words(outcome: Outcome) -> str:
+    return "reused, nothing changed" if outcome.reused else f"run in {outcome.seconds:.1f} s ({outcome.why})"

@@ -1,0 +1,84 @@
+"""The stages of the chain as data. A stage's module, with the libraries it needs, is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.cameras.base import CameraOptions
+from anylift_cli.errors import UsageError
+from anylift_cli.fitting.base import FitOptions
+from anylift_cli.keypoints.base import KeypointOptions
+from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.pipeline import Stage
+from anylift_cli.plugins import backend_names
+from anylift_cli.weights_store import find_weights
+
+LIBRARIES = {"mediapipe": "mediapipe", "auto": "pycolmap", "moving": "pycolmap"}
+"""The library whose version decides what one of our own backends makes of its input."""
+
+POSE_PRIOR = "pose_prior.npz"
+
+
+def keypoints_stage(options: KeypointOptions) -> Stage:
+    """video → keypoints."""
+    backend = _backend("anylift.keypoints", options.backend)
+    from anylift_cli.keypoints.stage import STAGE_VERSION, run_keypoints
+
+    return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend)
+
+
+def cameras_stage(options: CameraOptions) -> Stage:
+    """video, keypoints → cameras."""
+    backend = _backend("anylift.cameras", options.backend)
+    from anylift_cli.cameras.stage import STAGE_VERSION, run_cameras
+
+    return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend)
+
+
+def lift_stage(options: LiftOptions) -> Stage:
+    """keypoints, cameras → lifted."""
+    backend = _backend("anylift.lifters", options.lifter)
+    weights = {"pose prior": sha256_of(find_weights(POSE_PRIOR))}
+    from anylift_cli.lifting.stage import STAGE_VERSION, run_lift
+
+    return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
+
+
+def fit_stage(options: FitOptions) -> Stage:
+    """lifted, keypoints → motion."""
+    weights = {"body": sha256_of(body_file(options.body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
+    from anylift_cli.fitting.stage import STAGE_VERSION, run_fit
+
+    return Stage("fit", STAGE_VERSION, MotionArtifact, run_fit, options, weights=weights)
+
+
+def body_file(body: str) -> Path:
+    """The file that a `--body` value names: a path, "open", or a file of the weights folders by its stem.
+
+    Raises:
+        UsageError: a path that is not there.
+        MissingDependencyError: no such weights file.
+    """
+    path = Path(body)
+    if path.suffix != ".npz":
+        return find_weights("open_body.npz" if body == "open" else f"{body}.npz")
+    if not path.is_file():
+        raise UsageError(f"the body file {path} does not exist", "give the path of an SMPL .npz file, or 'open'")
+    return path
+
+
+def _backend(group: str, name: str) -> str:
+    """Name and version of a backend, known without loading it."""
+    for entry in entry_points(group=group):
+        if entry.name == name:
+            if entry.dist is not None and not entry.value.startswith("anylift_cli."):
+                return f"{name} ({entry.dist.name} {entry.dist.version})"
+            try:
+                return f"{name} ({LIBRARIES[name]} {version(LIBRARIES[name])})" if name in LIBRARIES else name
+            except PackageNotFoundError:
+                return name
+    kind = group.removeprefix("anylift.")
+    raise UsageError(f"unknown {kind} backend '{name}'", f"choose one of: {', '.join(backend_names(group))}")
