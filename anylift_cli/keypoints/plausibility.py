@@ -29,6 +29,8 @@ _BONES = [
 ]
 _POINT_SPREAD = 0.035
 """Distance at which two estimates of one point are half way to being different, as a fraction of the region."""
+_SAME_POSE = 0.4
+_FRAGMENT_INSIDE = 0.85
 _STEP, _SPEED = 0.12, 4.0
 """How far a person moves: fractions of the region's size, at once and per second (about 10 m/s)."""
 _MAX_GROWTH = 1.6
@@ -69,8 +71,21 @@ def similarity(a: Pose, b: Pose) -> float:
     return float(np.exp(-squared / (2 * scale**2)).mean())
 
 
+def is_same_person(a: Pose, b: Pose) -> bool:
+    """Whether two poses of one image show one person: they coincide, or one is a fragment inside the other."""
+    if similarity(a, b) >= _SAME_POSE:
+        return True
+    small, large = sorted((box_of(a), box_of(b)), key=_area)
+    overlap = np.concatenate([np.maximum(small[:2], large[:2]), np.minimum(small[2:], large[2:])])
+    return _area(overlap) >= _FRAGMENT_INSIDE * _area(small)
+
+
 def can_follow(before: Pose, after: Pose, seconds: float) -> bool:
     """Whether one person can have moved from one pose to the other in this time."""
     sizes = before.region.size, after.region.size
     distance = np.hypot(before.region.x - after.region.x, before.region.y - after.region.y)
     return max(sizes) <= _MAX_GROWTH * min(sizes) and distance <= (_STEP + _SPEED * abs(seconds)) * max(sizes)
+
+
+def _area(box: np.ndarray) -> float:
+    return float(np.prod(np.maximum(box[2:] - box[:2], 0)))

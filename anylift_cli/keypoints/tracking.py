@@ -9,10 +9,8 @@ import numpy as np
 
 from anylift_cli.keypoints.appearance import appearance, likeness
 from anylift_cli.keypoints.base import Pose, PoseEstimator, Region
-from anylift_cli.keypoints.plausibility import can_follow, is_whole_person, similarity
+from anylift_cli.keypoints.plausibility import can_follow, is_same_person, is_whole_person, similarity
 
-SAME_POSE = 0.4
-"""Poses of one image that coincide this well show one person."""
 SAME_CLOTHES = 0.8
 """Likeness from which a person who comes back is taken for one seen before."""
 PATIENCE = 0.5
@@ -79,7 +77,7 @@ class Tracker:
         claims.sort(key=lambda claim: -claim[0])
         taken: list[Pose] = []
         for _, track, pose, look in claims:
-            if all(similarity(pose, other) < SAME_POSE for other in taken):
+            if not any(is_same_person(pose, other) for other in taken):
                 taken.append(pose)
                 track.add(position, pose, look)
         for track in self._active():
@@ -104,7 +102,7 @@ class Tracker:
         if any(np.hypot(p.region.x - region.x, p.region.y - region.y) < 0.1 * region.size for p in followed):
             return
         pose = self._estimate(image, region)
-        if pose is None or any(similarity(pose, other) >= SAME_POSE for other in followed):
+        if pose is None or any(is_same_person(pose, other) for other in followed):
             return
         look = appearance(image, pose)
         track = self._known(pose, look, position)
@@ -139,7 +137,7 @@ class Tracker:
             if pose is None or not can_follow(after, pose, self.times[earlier + 1] - self.times[earlier]):
                 return
             others = (other.poses.get(earlier) for other in self.tracks if other is not track)
-            if any(other is not None and similarity(pose, other) >= SAME_POSE for other in others):
+            if any(other is not None and is_same_person(pose, other) for other in others):
                 return
             track.add(earlier, pose, appearance(image, pose))
 
