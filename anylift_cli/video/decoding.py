@@ -16,6 +16,13 @@ DEFAULT_RATE = 25.0
 """Frames per second assumed for a file that states neither times nor a rate."""
 
 
+LEAST_STEP = 1e-6
+"""Seconds; stated times that advance by less are taken for damaged."""
+
+CONTAINERS_WITHOUT_PRESENTATION_TIMES = {"avi"}
+"""They state only when a frame is decoded, which is a constant earlier than when it is shown."""
+
+
 class Picture(NamedTuple):
     """A decoded frame as stored: its number, its time in seconds after the first frame, its pixels."""
 
@@ -69,15 +76,16 @@ def _numbered(path: Path, timeline: Timeline, seek_to: int | None) -> Iterator[P
 def _counted(path: Path) -> Iterator[Picture]:
     with open_source(path) as source:
         step = 1.0 / nominal_rate(source)
-        origin = time = None
+        decode_order = source.container.format.name in CONTAINERS_WITHOUT_PRESENTATION_TIMES
+        origin, time = None, -step
         for index, stored in enumerate(_decode(source)):
-            stated = None if stored.pts is None else stored.pts * source.stream.time_base
-            if time is None:
-                origin, time = stated, 0.0
-            elif stated is None or origin is None or stated - origin <= time:
+            tick = stored.dts if decode_order else stored.pts
+            stated = None if tick is None else float(tick * source.stream.time_base)
+            origin = stated if origin is None else origin
+            if stated is None or stated - origin < time + LEAST_STEP:
                 time += step
             else:
-                time = float(stated - origin)
+                time = stated - origin
             yield Picture(index, time, stored)
 
 

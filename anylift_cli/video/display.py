@@ -49,6 +49,7 @@ class Display:
             width=width,
             height=height,
             interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
+            threads=1,
         )
         if self.transpose:
             image = image.transpose(1, 0, 2)

@@ -25,7 +25,7 @@ class Timeline:
         pts: one per frame, in units of `time_base`.
         time_base: seconds per unit.
         key_pts: presentation times of the frames that decoding can begin at, ascending.
-        key_dts: decoding time of each of these.
+        key_dts: decoding time of each of these, or its presentation time where the file states none.
     """
 
     pts: list[int]
@@ -73,23 +73,22 @@ def scan_packets(source: Source) -> PacketScan:
     A file that is cut off is scanned as far as it goes.
     """
     stream = source.stream
-    shown, keys, count, complete = [], [], 0, True
+    shown, keys, count = [], [], 0
     try:
         for packet in source.container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
             count += 1
-            if packet.pts is None or packet.dts is None:
-                complete = False
+            if packet.pts is None:
                 continue
             shown.append(packet.pts)
             if packet.is_keyframe:
-                keys.append((packet.pts, packet.dts))
+                keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
     except av.FFmpegError:
         pass
     names = set(source.container.format.name.split(","))
     countable = names & INDEXED_CONTAINERS and stream.codec_context.name not in CODECS_WITH_HIDDEN_FRAMES
-    if not (complete and keys and countable and len(set(shown)) == len(shown)):
+    if not (keys and countable and len(set(shown)) == count):
         return PacketScan(count, None)
     keys.sort()
     key_pts, key_dts = zip(*keys, strict=True)
