@@ -57,7 +57,7 @@ def make_motion(
         joint_confidence=np.ones((frames, 24)),
         confidence=np.ones(frames),
         foot_contact=np.zeros((frames, 4)),
-        world_from_camera=np.broadcast_to(camera, (frames, 4, 4)),
+        world_from_camera=np.broadcast_to(camera, (frames, 4, 4)).copy(),
         K=np.broadcast_to(intrinsics_matrix(1.1 * width, width, height), (frames, 3, 3)),
         image_size=image_size,
         height=float(body.standing_height(torch.tensor(betas[None, : body.num_betas], dtype=torch.float32))),

@@ -1,1 +1,1 @@
-"""report"""
+"""What a result looks like and how good it is."""

@@ -1,0 +1,170 @@
+"""The overlay video: the frames with the body and keypoints drawn in, beside the world seen from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
+from anylift_cli.body.model import BodyModel
+from anylift_cli.errors import AnyliftError
+from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
+from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.progress import SILENT, Progress
+from anylift_cli.rendering.mesh import draw_mesh
+from anylift_cli.rendering.skeleton import draw_skeleton
+from anylift_cli.report.quality import FOOT_POINTS, IN_CONTACT
+from anylift_cli.report.world_view import BACKGROUND, CONTACT, Color, Person, WorldView, draw_dots
+from anylift_cli.video import VideoWriter, read_frames_at
+
+COLORS: tuple[Color, ...] = ((120, 172, 235), (240, 160, 90), (130, 200, 130), (205, 140, 210), (225, 205, 100))
+MESH_OPACITY = 0.72
+MIN_HEIGHT, MAX_HEIGHT, MAX_WIDTH = 480, 720, 1280
+"""Of the picture of the video, in pixels."""
+STILL_DEGREES, STILL_METRES = 0.1, 0.02
+"""A camera that turns or moves no more than this has not."""
+
+
+def render_overlay(
+    video: Path,
+    motions: Sequence[MotionArtifact],
+    keypoints: KeypointsArtifact,
+    out: Path,
+    progress: Progress = SILENT,
+) -> Path:
+    """Draw every frame of `keypoints` at its own time; people who are not there (confidence 0) are left out.
+
+    Args:
+        video: what the keypoints were found in.
+        motions: one per person, the most prominent first.
+        keypoints: 2D points of everyone, drawn thin.
+        out: mp4 to write.
+
+    Raises:
+        AnyliftError: no motion, a missing body, an unreadable video or an unwritable `out`.
+    """
+    if not motions:
+        raise AnyliftError(f"{video}: there is no motion to draw over it", "run `anylift fit` first")
+    people = [_Track(motion, motions[0], COLORS[i % len(COLORS)]) for i, motion in enumerate(motions)]
+    main = people[0]
+    width, height = _picture_size(*keypoints.image_size.tolist())
+    scale = np.diag([width / keypoints.image_size[0], height / keypoints.image_size[1], 1.0])
+    world = WorldView(
+        [person.roots for person in people],
+        [person.color for person in people],
+        main.motion.world_from_camera,
+        main.motion.timestamps,
+        (height, height),
+    )
+    camera = camera_kind(main.motion.world_from_camera)
+    footer_height = round(height / 36) * 2
+    with (
+        VideoWriter(out, width + height, height + footer_height, float(main.motion.fps)) as writer,
+        progress.task("overlay", len(keypoints.frame_index)) as task,
+    ):
+        for row, frame in enumerate(read_frames_at(video, keypoints.frame_index, max_size=max(width, height))):
+            picture = np.ascontiguousarray(cv2.resize(frame.image, (width, height)))
+            now = main.row_at_or_before(frame.index)
+            pose, K = main.motion.world_from_camera[now], scale @ main.motion.K[now]
+            present = [person for person in people if person.is_present(frame.index)]
+            posed = [person.posed(frame.index) for person in present]
+            for body in sorted(posed, key=lambda p: -np.linalg.norm(p.joints[0] - pose[:3, 3])):
+                draw_mesh(picture, body.vertices, body.faces, pose, K, body.color, opacity=MESH_OPACITY)
+            for points, confidence in zip(keypoints.keypoints[:, row], keypoints.confidence[:, row], strict=True):
+                draw_skeleton(picture, points @ scale[:2, :2], confidence)
+            for body in posed:
+                draw_dots(picture, body.touching, pose, K, CONTACT)
+            beside = world.draw(now, posed, [person.row_at_or_before(frame.index) for person in people])
+            footer = _footer(
+                (width + height, footer_height),
+                f"{_clock(keypoints.timestamps[row])}   frame {frame.index}   camera {camera}",
+                [(person.color, person.contact(frame.index)) for person in present],
+            )
+            writer.write(np.concatenate([np.concatenate([picture, beside], 1), footer]), keypoints.timestamps[row])
+            task.advance()
+    return Path(out)
+
+
+def camera_kind(world_from_camera: np.ndarray) -> str:
+    """How a camera path (T, 4, 4) in metres moves: "still", "rotating" or "moving"."""
+    if np.linalg.norm(np.ptp(world_from_camera[:, :3, 3], axis=0)) > STILL_METRES:
+        return "moving"
+    relative = world_from_camera[:, :3, :3] @ world_from_camera[0, :3, :3].T
+    cosine = (np.trace(relative, axis1=1, axis2=2) - 1) / 2
+    return "rotating" if cosine.min() < np.cos(np.radians(STILL_DEGREES)) else "still"
+
+
+class _Track:
+    """One person's motion, posed a frame at a time in the world of the first person's motion."""
+
+    def __init__(self, motion: MotionArtifact, reference: MotionArtifact, color: Color) -> None:
+        self.motion, self.color = motion, color
+        self.body: BodyModel = body_of(motion)
+        self.pose, self.betas = pose_matrices(motion), shape_of(motion, self.body)
+        self.transl = torch.from_numpy(motion.trans)
+        self.world = reference.world_from_camera[0] @ invert(motion.world_from_camera[0])
+        self.roots = transform(self.world, motion.joints[:, 0].astype(np.float64))
+        self.rows = {int(index): row for row, index in enumerate(motion.frame_index)}
+
+    def row_at_or_before(self, frame_index: int) -> int:
+        return max(0, int(np.searchsorted(self.motion.frame_index, frame_index, side="right")) - 1)
+
+    def is_present(self, frame_index: int) -> bool:
+        row = self.rows.get(frame_index)
+        return row is not None and self.motion.confidence[row] > 0
+
+    def contact(self, frame_index: int) -> np.ndarray:
+        """Whether left heel, left toe, right heel and right toe are on the ground, (4,)."""
+        return self.motion.foot_contact[self.rows[frame_index]] >= IN_CONTACT
+
+    def posed(self, frame_index: int) -> Person:
+        row = self.rows[frame_index]
+        parameters = self.pose[row : row + 1], self.betas, self.transl[row : row + 1]
+        with torch.no_grad():
+            points, vertices = self.body.joints(*parameters), self.body.vertices(*parameters)
+        joints, landmarks, vertices = (
+            transform(self.world, p[0].numpy().astype(np.float64)) for p in (points.joints, points.keypoints, vertices)
+        )
+        touching = landmarks[list(FOOT_POINTS)][self.contact(frame_index)]
+        return Person(vertices, self.body.faces, joints, touching, self.color)
+
+
+def _picture_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(np.clip(height, MIN_HEIGHT, MAX_HEIGHT) / height, MAX_WIDTH / width)
+    return round(width * scale / 2) * 2, round(height * scale / 2) * 2
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:05.2f}"
+
+
+def _footer(size: tuple[int, int], text: str, contacts: Sequence[tuple[Color, np.ndarray]]) -> np.ndarray:
+    """A line of text, then for each person the feet on the ground as dots: left heel, toe, right heel, toe."""
+    width, height = size
+    image = np.full((height, width, 3), BACKGROUND, np.uint8)
+    font, scale, middle = cv2.FONT_HERSHEY_SIMPLEX, height / 52, height // 2
+
+    def write(words: str, x: int) -> int:
+        (length, tall), _ = cv2.getTextSize(words, font, scale, 1)
+        cv2.putText(image, words, (x, middle + tall // 2), font, scale, (60, 64, 72), 1, cv2.LINE_AA)
+        return x + length
+
+    x = write(text, height // 2) + 2 * height
+    for color, touching in contacts:
+        cv2.rectangle(image, (x, height // 4), (x + height // 2, height - height // 4), color, cv2.FILLED)
+        x += height
+        for name, feet in (
+            ("left heel", touching[0]),
+            ("toe", touching[1]),
+            ("right heel", touching[2]),
+            ("toe", touching[3]),
+        ):
+            x = write(name, x) + height // 3
+            cv2.circle(image, (x, middle), height // 6, CONTACT, cv2.FILLED if feet else 1, cv2.LINE_AA)
+            x += height // 2
+        x += height
+    return image
