@@ -15,12 +15,13 @@ from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.body.open_body_colours import vertex_colours
 from anylift_cli.body.open_body_joints import STATURE, rest_joints
 from anylift_cli.body.open_body_polygonise import polygonise
+from anylift_cli.body.open_body_remesh import remesh
 from anylift_cli.body.open_body_shape import COMPONENTS, joint_regressor, shape_directions
 from anylift_cli.body.open_body_skinning import skinning_weights
-from anylift_cli.body.open_body_surface import LOWER, UPPER, body_distance
+from anylift_cli.body.open_body_surface import LOWER, UPPER, body_distance, edge_length
 from anylift_cli.body.skeleton import BODY24, SMPL_MIRROR, SMPL_PARENTS
 
-GRID_SPACING = 0.022
+GRID_SPACING = 0.007
 SHAPE_WIDENING = 1.5
 
 _LANDMARKS = {
@@ -31,7 +32,8 @@ _LANDMARKS = {
 
 def make_open_body() -> dict[str, np.ndarray]:
     """Arrays of the body's file, by SMPL's names and our own (vertex_colors, landmark_*, component_names)."""
-    vertices, faces, mirror = _mirror(*polygonise(body_distance, LOWER, UPPER, GRID_SPACING))
+    half = remesh(*polygonise(body_distance, LOWER, UPPER, GRID_SPACING), body_distance, edge_length)
+    vertices, faces, mirror = _mirror(*half)
     scale = STATURE / np.ptp(vertices[:, 1])
     vertices = (vertices - [0, vertices[:, 1].min(), 0]) * scale
     joints = rest_joints()

@@ -10,6 +10,8 @@ import numpy as np
 _TETRAHEDRA = np.array([[0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7]])
 _CORNERS = np.array([[n & 1, n >> 1 & 1, n >> 2 & 1] for n in range(8)])
 
+COARSENING = 4
+
 
 def polygonise(
     distance: Callable[[np.ndarray], np.ndarray], lower: np.ndarray, upper: np.ndarray, spacing: float
@@ -26,9 +28,9 @@ def polygonise(
     """
     counts = np.ceil((np.asarray(upper) - lower) / spacing).astype(int) + 1
     axes = [start + spacing * np.arange(count) for start, count in zip(lower, counts, strict=True)]
-    nodes = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    values = distance(nodes)
-    values[values == 0] = -1e-9
+    nodes = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    values = _values_near_surface(distance, nodes, spacing).ravel()
+    nodes = nodes.reshape(-1, 3)
 
     strides = np.array([counts[1] * counts[2], counts[2], 1])
     cells = (np.stack(np.meshgrid(*(np.arange(n - 1) for n in counts), indexing="ij"), -1) @ strides).ravel()
@@ -44,6 +46,18 @@ def polygonise(
     fraction = np.clip(first / (first - second), 0.02, 0.98)[:, None]
     vertices = nodes[unique[:, 0]] * (1 - fraction) + nodes[unique[:, 1]] * fraction
     return vertices, _outward(faces, edges, vertices, nodes, values)
+
+
+def _values_near_surface(distance: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray, spacing: float) -> np.ndarray:
+    """Distances on the grid nodes (X, Y, Z, 3); away from the surface, those of a coarser grid."""
+    coarse = nodes[::COARSENING, ::COARSENING, ::COARSENING]
+    values = distance(coarse.reshape(-1, 3)).reshape(coarse.shape[:3])
+    for axis, count in enumerate(nodes.shape[:3]):
+        values = np.repeat(values, COARSENING, axis).take(np.arange(count), axis)
+    near = np.abs(values) < 2.5 * COARSENING * spacing
+    values[near] = distance(nodes[near])
+    values[values == 0] = -1e-9
+    return values
 
 
 def _crossed_edges(tetrahedra: np.ndarray, inside: np.ndarray) -> np.ndarray:

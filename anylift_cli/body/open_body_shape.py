@@ -7,10 +7,11 @@ and the parts blend as in skinning, so that joints and surface stay together and
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import nnls
 
 from anylift_cli.body.skeleton import SMPL_PARENTS, J
 
-REGRESSOR_SUPPORT = 160
+REGRESSOR_SUPPORT = 400
 
 _EVERYTHING = ("pelvis", "spine", "neck", "head", "collar", "arm", "hand", "leg", "foot")
 _GROUPS = {
@@ -73,20 +74,17 @@ def shape_directions(
 def joint_regressor(
     vertices: np.ndarray, directions: np.ndarray, joints: np.ndarray, joint_directions: np.ndarray
 ) -> np.ndarray:
-    """Sparse weights (24, V), rows summing to 1, that give the joints of every shape from its vertices.
+    """Sparse non-negative weights (24, V), rows summing to 1, that give the joints of every shape from its vertices.
 
-    Each joint uses its nearest vertices with the weights closest to uniform that meet all conditions exactly.
+    Solved by least squares over the nearest vertices, so that the rest joint and its ten directions all agree.
     """
     regressor = np.zeros((len(joints), len(vertices)))
     for row, joint, moved in zip(regressor, joints, joint_directions, strict=True):
         near = np.argsort(((vertices - joint) ** 2).sum(1), kind="stable")[:REGRESSOR_SUPPORT]
-        uniform = np.full(len(near), 1 / len(near))
-        conditions = np.vstack(
-            [vertices[near].T, directions[near].reshape(len(near), -1).T * 10, np.ones((1, len(near)))]
-        )
-        wanted = np.concatenate([joint, moved.ravel() * 10, [1.0]])
-        row[near] = uniform + np.linalg.lstsq(conditions, wanted - conditions @ uniform, rcond=1e-7)[0]
-    return regressor
+        offsets = np.concatenate([(vertices[near] - joint)[..., None], directions[near] - moved], -1)
+        conditions = np.vstack([offsets.reshape(len(near), -1).T, np.ones((1, len(near)))])
+        row[near] = nnls(conditions, np.eye(len(conditions))[-1])[0]
+    return regressor / regressor.sum(1, keepdims=True)
 
 
 def _stretch_by_joint(stretches: dict[str, tuple[float, float, float]]) -> np.ndarray:

@@ -59,7 +59,7 @@ def body_parts(vertices: np.ndarray) -> np.ndarray:
     assign("collar", (y > 1.315) & (side > 0.045))
     assign("neck", (y > 1.430 - 0.3 * (z + 0.034)) & (side < 0.12))
     assign("head", (y > 1.508 - 0.55 * (z + 0.012)) & (side < 0.12))
-    assign("shoulder", (side > 0.160 + 0.25 * (y - 1.32)) & (y > 1.22))
+    assign("shoulder", (side > 0.172 + 0.10 * (y - 1.32)) & (y > 1.22))
     assign("elbow", side > elbow)
     assign("wrist", side > wrist)
     assign("hand", side > hand)

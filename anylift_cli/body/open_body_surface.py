@@ -20,9 +20,24 @@ def body_distance(points: np.ndarray) -> np.ndarray:
     """Approximate signed distance to the body in the T-pose, (N, 3) → (N,) metres, negative inside."""
     mirrored = points * [-1, 1, 1]
     near = points[:, 0] < 0.25
-    distance = smooth_min(_left_side(points), _centre(points), 0.035)
+    distance = smooth_min(_left_side(points), _centre(points), 0.045)
     distance[near] = smooth_min(distance[near], _left_side(mirrored[near]), 0.018)
     return _with_face(points, distance)
+
+
+def edge_length(points: np.ndarray) -> np.ndarray:
+    """Wanted edge length of the triangulation, (N, 3) → (N,) metres: fine in the face and hands."""
+    side, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    length = np.full(len(points), 0.021)
+    for fine, outside in (
+        (0.0085, np.maximum(1.47 - y, 0.035 - z)),
+        (0.012, np.maximum(1.50 - y, side - 0.12)),
+        (0.0075, 0.715 - side),
+        (0.014, np.maximum(0.40 - side, 0.0)),
+        (0.013, y - 0.07),
+    ):
+        length = np.minimum(length, fine + 0.25 * np.maximum(outside, 0))
+    return length
 
 
 @dataclass(frozen=True)
@@ -72,8 +87,8 @@ def rounded_cone(points: np.ndarray, start: tuple, end: tuple, start_radius: flo
 def ellipsoid(points: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
     """Approximate distance to an axis-aligned ellipsoid, (N, 3) → (N,)."""
     scaled = (points - np.asarray(centre)) / radii
-    length = np.linalg.norm(scaled, axis=1)
-    return length * (length - 1) / np.maximum(np.linalg.norm(scaled / radii, axis=1), 1e-9)
+    length = np.maximum(np.linalg.norm(scaled, axis=1), 1e-6)
+    return length * (length - 1) / np.maximum(np.linalg.norm(scaled / radii, axis=1), 1e-6)
 
 
 def smooth_min(first: np.ndarray, second: np.ndarray, radius: float) -> np.ndarray:
@@ -106,7 +121,7 @@ _FACE = Loft(1, 0, 2, (
     (1.590, 0, 0.002, 0.071, 0.091, 0.08), (1.625, 0, 0.000, 0.072, 0.088, 0.08),
 ), exponent=2.2, cap=0.014)  # fmt: skip
 _LEG = Loft(1, 0, 2, (
-    (0.930, 0.088, -0.010, 0.080, 0.088, 0.090), (0.860, 0.091, -0.009, 0.083, 0.089, 0.092),
+    (0.930, 0.082, -0.010, 0.070, 0.080, 0.082), (0.860, 0.089, -0.009, 0.081, 0.088, 0.091),
     (0.800, 0.094, -0.007, 0.080, 0.085, 0.086), (0.700, 0.096, -0.002, 0.071, 0.078, 0.075),
     (0.600, 0.095, -0.001, 0.061, 0.067, 0.064), (0.530, 0.093, -0.003, 0.054, 0.058, 0.055),
     (0.485, 0.092, -0.004, 0.052, 0.056, 0.050), (0.440, 0.092, -0.009, 0.050, 0.049, 0.050),
@@ -130,14 +145,14 @@ _ARM = Loft(0, 1, 2, (
 ), cap=0.015)  # fmt: skip
 _PALM = Loft(0, 1, 2, (
     (0.700, 1.380, -0.026, 0.020, 0.028, 0.028), (0.730, 1.379, -0.024, 0.018, 0.034, 0.034),
-    (0.765, 1.378, -0.023, 0.0165, 0.038, 0.038), (0.795, 1.377, -0.022, 0.0145, 0.038, 0.037),
+    (0.765, 1.378, -0.023, 0.0165, 0.038, 0.038), (0.795, 1.377, -0.022, 0.0145, 0.039, 0.038),
 ), exponent=2.5, cap=0.012)  # fmt: skip
 _FINGERS = (
     # root, tip (x, y, z), root radius, tip radius; index to little finger
-    ((0.796, 1.378, 0.006), (0.872, 1.370, 0.012), 0.0105, 0.0080),
+    ((0.796, 1.378, 0.008), (0.872, 1.370, 0.015), 0.0103, 0.0080),
     ((0.800, 1.379, -0.013), (0.884, 1.370, -0.012), 0.0108, 0.0082),
-    ((0.798, 1.378, -0.032), (0.876, 1.369, -0.036), 0.0104, 0.0080),
-    ((0.792, 1.377, -0.049), (0.856, 1.370, -0.058), 0.0094, 0.0074),
+    ((0.798, 1.378, -0.033), (0.876, 1.369, -0.037), 0.0102, 0.0079),
+    ((0.790, 1.377, -0.052), (0.852, 1.370, -0.065), 0.0092, 0.0072),
 )
 _THUMB = (
     ((0.722, 1.374, 0.000), (0.752, 1.367, 0.034), 0.0155, 0.0120),
@@ -155,7 +170,7 @@ def _centre(points: np.ndarray) -> np.ndarray:
 def _left_side(points: np.ndarray) -> np.ndarray:
     leg = smooth_min(_LEG.distance(points), _foot(points), 0.04)
     glute = ellipsoid(points, (0.078, 0.895, -0.062), (0.078, 0.085, 0.066))
-    breast = ellipsoid(points, (0.074, 1.275, 0.042), (0.070, 0.062, 0.052))
+    breast = ellipsoid(points, (0.074, 1.283, 0.038), (0.072, 0.060, 0.050))
     arm = smooth_min(_ARM.distance(points), _hand(points), 0.012)
     arm = smooth_min(arm, rounded_cone(points, (0.02, 1.40, -0.034), (0.165, 1.39, -0.034), 0.046, 0.044), 0.04)
     return smooth_min(smooth_min(leg, glute, 0.05), smooth_min(arm, breast, 0.04), 0.02)
@@ -182,7 +197,7 @@ def _with_face(points: np.ndarray, distance: np.ndarray) -> np.ndarray:
     d = smooth_min(d, ellipsoid(p, (0.030, 1.583, 0.073), (0.0135, 0.0115, 0.0135)), 0.004)
     d = smooth_min(d, rounded_cone(p, (0, 1.592, 0.086), (0, 1.549, 0.104), 0.007, 0.0105), 0.014)
     d = smooth_min(d, ellipsoid(p, (0.009, 1.545, 0.096), (0.009, 0.007, 0.010)), 0.010)
-    d = smooth_min(d, ellipsoid(p, (0, 1.5185, 0.086), (0.022, 0.0085, 0.012)), 0.012)
+    d = smooth_min(d, ellipsoid(p, (0, 1.5185, 0.084), (0.025, 0.0075, 0.0115)), 0.014)
     d = smooth_min(d, ellipsoid(p, (0, 1.488, 0.070), (0.022, 0.016, 0.020)), 0.020)
     d = smooth_min(d, ellipsoid(p, (0.0775, 1.572, -0.012), (0.010, 0.031, 0.018)), 0.010)
     result = distance.copy()
