@@ -1,1 +1,1 @@
-"""synthetic"""
+"""Scenes with exact ground truth: authored motion, cameras, pixels."""
