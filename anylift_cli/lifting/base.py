@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -20,3 +26,32 @@ class LiftOptions:
     height: float | None = None
     device: str = "cpu"
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class LiftedPerson:
+    """One person's result: joints (T, 24, 3) m in a z-up world, joint_std (T, 24) m, the metric cameras
+    (T, 4, 4) of that world, and what goes into the artifact's meta."""
+
+    joints: np.ndarray
+    joint_std: np.ndarray
+    world_from_camera: np.ndarray
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class Lifter(Protocol):
+    """A backend of the lift stage."""
+
+    name: str
+    version: int
+
+    def lift(
+        self,
+        keypoints: KeypointsArtifact,
+        cameras: CamerasArtifact,
+        person: int,
+        options: LiftOptions,
+        progress: Progress,
+    ) -> LiftedPerson:
+        """Lift one person of `keypoints` into a metric world."""
+        ...

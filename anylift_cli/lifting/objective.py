@@ -1,0 +1,128 @@
+"""The energy that `optimize` minimises: a maximum-a-posteriori sum over frames, every term in standard deviations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anylift_cli.body.prior import PosePrior
+from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.lifting.edges import DEVIATION, TWIN, edge_lengths
+from anylift_cli.lifting.observation import Observation, root_of
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Standard deviations and weights of the terms."""
+
+    pixel: float = 0.02
+    """metres at the person's depth"""
+    pixel_outlier: float = 0.15
+    local_side: float = 0.06
+    local_depth: float = 0.10
+    local_outlier: float = 0.30
+    length: float = 0.06
+    """relative, of the person's bones about the mean body's"""
+    acceleration: float = 12.0
+    """m/s²"""
+    root_acceleration: float = 4.0
+    smooth: float = 1.0
+    pose: float = 0.05
+    foot_speed: float = 0.05
+    """m/s, of a foot in contact"""
+    foot_height: float = 0.02
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Foot contact for the second pass: points (F,) of `body24`, probability (B, T, F), resting height (F,)."""
+
+    points: tuple[int, ...]
+    probability: Tensor
+    height: Tensor
+
+
+class Objective:
+    """Energy of world points given one person's evidence; all B entries are independent."""
+
+    def __init__(
+        self,
+        observation: Observation,
+        lengths: Tensor,
+        prior: PosePrior,
+        weights: Weights,
+        contacts: Contacts | None = None,
+    ) -> None:
+        self.observation, self.lengths, self.prior, self.weights = observation, lengths, prior, weights
+        self.contacts = contacts
+        self.camera_from_world = invert(observation.world_from_camera)
+        self.deviation = DEVIATION.to(lengths.device)
+        self.twin = TWIN.to(lengths.device)
+
+    def __call__(self, points: Tensor, log_lengths: Tensor) -> Tensor:
+        """Energy (B,), mean over frames.
+
+        Args:
+            points: (B, T, 24, 3) world.
+            log_lengths: (B, pairs of edges) deviation of the person's edge lengths from the mean body's.
+        """
+        w, seen = self.weights, self.observation
+        camera = transform(self.camera_from_world, points)
+        depth = camera[..., 2:].clamp_min(0.2)
+        miss = ((camera[..., :2] / depth - seen.rays) * depth.detach()).square().sum(-1)
+        energy = (seen.weight * robust(miss, w.pixel, w.pixel_outlier)).sum(-1)
+        energy = energy + self._length_term(points, log_lengths)
+        energy = energy + w.pose * self.prior.energy(points).clamp_max(200.0)
+        if seen.local is not None:
+            offset = camera - root_of(camera)[..., None, :] - seen.local
+            spread = offset.new_tensor([w.local_side, w.local_side, w.local_depth])
+            energy = energy + (seen.local_weight * robust((offset / spread).square().sum(-1), 1.0, 4.0)).sum(-1) * 0.5
+        total = energy.mean(-1) + self._smooth_term(points)
+        total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
+        if self.contacts is not None:
+            total = total + self._contact_term(points, self.contacts)
+        return total
+
+    def _length_term(self, points: Tensor, log_lengths: Tensor) -> Tensor:
+        expected = self.lengths * log_lengths.exp()[:, self.twin]
+        return ((edge_lengths(points) / expected[:, None] - 1) / self.deviation).square().sum(-1) * 0.5
+
+    def _smooth_term(self, points: Tensor) -> Tensor:
+        w, times = self.weights, self.observation.times
+        if points.shape[1] < 3:
+            return points.new_zeros(len(points))
+        root = root_of(points)
+        whole = soft_norm(acceleration(root, times) / w.root_acceleration)
+        parts = soft_norm(acceleration(points - root[..., None, :], times) / w.acceleration)
+        return w.smooth * (whole.mean(-1) * 4 + parts.sum(-1).mean(-1))
+
+    def _contact_term(self, points: Tensor, contacts: Contacts) -> Tensor:
+        w = self.weights
+        feet = points[..., list(contacts.points), :]
+        interval = self.observation.times.diff(dim=-1)[..., None, None].clamp_min(1e-3)
+        speed = (feet.diff(dim=1) / interval / w.foot_speed).square().sum(-1)
+        both = torch.minimum(contacts.probability[:, 1:], contacts.probability[:, :-1])
+        height = ((feet[..., 2] - contacts.height) / w.foot_height).square()
+        return 0.5 * (
+            (both * robust(speed, 1.0, 6.0)).sum(-1).mean(-1)
+            + (contacts.probability * robust(height, 1.0, 6.0)).sum(-1).mean(-1)
+        )
+
+
+def robust(square: Tensor, deviation: float, outlier: float) -> Tensor:
+    """Geman-McClure: grows as square / deviation² and levels off beyond `outlier` (same unit as `deviation`)."""
+    return square / deviation**2 / (1 + square / outlier**2)
+
+
+def soft_norm(vector: Tensor) -> Tensor:
+    """Length of (..., 3), quadratic near zero."""
+    return (vector.square().sum(-1) + 0.25).sqrt() - 0.5
+
+
+def acceleration(points: Tensor, times: Tensor) -> Tensor:
+    """Second derivative in m/s² at unequal times; points (B, T, ..., 3), times (B, T) → (B, T - 2, ..., 3)."""
+    interval = times.diff(dim=-1).clamp_min(1e-3).reshape(*times.shape[:-1], -1, *[1] * (points.dim() - 2))
+    velocity = points.diff(dim=1) / interval
+    return 2 * velocity.diff(dim=1) / (interval[:, 1:] + interval[:, :-1])

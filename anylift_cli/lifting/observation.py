@@ -1,0 +1,94 @@
+"""What one person's lifting works on, in torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.body.skeleton import K
+from anylift_cli.geometry.cameras import rays
+from anylift_cli.geometry.rotations import rotation_between
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Evidence for B people (or hypotheses, or clips) over T frames.
+
+    Attributes:
+        rays: (B, T, K, 2) x/z and y/z in the camera; 0 where unobserved.
+        weight: (B, T, K) confidence 0..1, 0 where unobserved.
+        world_from_camera: (B, T, 4, 4) with translations in metres once the scale is known.
+        times: (B, T) seconds.
+        local: (B, T, K, 3) root-centred points in camera axes, metres, 0 where unobserved; None without an estimator.
+        local_weight: (B, T, K) trust in `local`.
+    """
+
+    rays: Tensor
+    weight: Tensor
+    world_from_camera: Tensor
+    times: Tensor
+    local: Tensor | None = None
+    local_weight: Tensor | None = None
+
+    def select(self, index: slice | Tensor, axis: int) -> Observation:
+        """The same evidence for some of the B people (axis 0) or the T frames (axis 1)."""
+        pick = (index,) if axis == 0 else (slice(None), index)
+        values = {name: value if value is None else value[pick] for name, value in vars(self).items()}
+        return replace(self, **values)
+
+    def repeat(self, count: int) -> Observation:
+        """Each of the B entries `count` times in a row."""
+        values = {
+            name: value if value is None else value.repeat_interleave(count, 0) for name, value in vars(self).items()
+        }
+        return replace(self, **values)
+
+
+def observe(keypoints: KeypointsArtifact, cameras: CamerasArtifact, person: int, device: str) -> Observation:
+    """Evidence of one person (B = 1) from the artifacts.
+
+    The estimator's local points are given in the axes of a camera that looks at the middle of the person's box
+    (KeypointsArtifact); here they are turned into the axes of the real camera.
+    """
+    confidence = np.where(keypoints.present[person][:, None], keypoints.confidence[person], 0.0)
+    pixels = np.nan_to_num(keypoints.keypoints[person].astype(np.float64))
+    directions = np.where(confidence[..., None] > 0, rays(pixels, cameras.K), 0.0)
+    tensors = {
+        "rays": directions,
+        "weight": confidence,
+        "world_from_camera": cameras.world_from_camera,
+        "times": keypoints.timestamps,
+    }
+    if keypoints.local_joints is not None:
+        points = keypoints.local_joints[person]
+        known = np.isfinite(points).all(-1) & (confidence > 0)
+        centre = rays(_box_centres(keypoints, person)[:, None], cameras.K)[:, 0]
+        gaze = torch.as_tensor(np.concatenate([centre, np.ones((len(centre), 1))], -1))
+        turn = rotation_between(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand_as(gaze), gaze).numpy()
+        tensors["local"] = np.where(known[..., None], np.nan_to_num(points) @ turn.swapaxes(-1, -2), 0.0)
+        tensors["local_weight"] = known * confidence
+    return Observation(
+        **{
+            name: torch.as_tensor(np.asarray(value)[None], dtype=torch.float32, device=device)
+            for name, value in tensors.items()
+        }
+    )
+
+
+def _box_centres(keypoints: KeypointsArtifact, person: int) -> np.ndarray:
+    """Middles of the person's boxes (T, 2); where there is none, the image centre."""
+    boxes = keypoints.boxes[person].astype(np.float64)
+    centres = 0.5 * (boxes[:, :2] + boxes[:, 2:])
+    return np.where(np.isfinite(centres), centres, keypoints.image_size / 2)
+
+
+ROOT = (K["left_hip"], K["right_hip"])
+
+
+def root_of(points: Tensor) -> Tensor:
+    """Mid hip of (..., 24, D) points → (..., D)."""
+    return 0.5 * (points[..., ROOT[0], :] + points[..., ROOT[1], :])

@@ -1,0 +1,49 @@
+"""Minimise the objective over world points, all frames and all people of a batch at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anylift_cli.lifting.objective import Objective
+from anylift_cli.lifting.observation import root_of
+
+
+@dataclass(frozen=True)
+class Solution:
+    """World points (B, T, 24, 3), edge-length deviations (B, pairs) and final energies (B,)."""
+
+    points: Tensor
+    log_lengths: Tensor
+    energy: Tensor
+
+
+def minimise(
+    objective: Objective,
+    points: Tensor,
+    log_lengths: Tensor | None = None,
+    *,
+    iterations: int,
+    step: float = 0.02,
+) -> Solution:
+    """Adam with a falling step (metres), from `points` (B, T, 24, 3).
+
+    Roots and root-relative points are separate variables, so that a person moves as one.
+    """
+    if log_lengths is None:
+        log_lengths = points.new_zeros(len(points), int(objective.twin.max()) + 1)
+    root = root_of(points).clone().requires_grad_()
+    local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
+    scales = log_lengths.clone().requires_grad_()
+    optimiser = torch.optim.Adam([{"params": [root, local]}, {"params": [scales], "lr": step * 0.2}], lr=step)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: max(1 - i / iterations, 0.03))
+    for _ in range(iterations):
+        optimiser.zero_grad()
+        objective(root[..., None, :] + local, scales).sum().backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        solved = root[..., None, :] + local
+        return Solution(solved, scales.detach(), objective(solved, scales))

@@ -1,0 +1,57 @@
+"""The lift stage: 2D points and cameras to 3D points in the metric, gravity-aligned world."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact
+from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.geometry.cameras import transform
+from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions
+from anylift_cli.plugins import load_backend
+from anylift_cli.progress import SILENT, Progress
+
+STAGE_VERSION = 1
+
+
+def run_lift(
+    keypoints: KeypointsArtifact,
+    cameras: CamerasArtifact,
+    options: LiftOptions,
+    progress: Progress = SILENT,
+) -> LiftedArtifact:
+    """Lift every person; the first (most prominent) one's world is the world of all.
+
+    Raises:
+        UsageError: a height outside 0.5 to 2.5 m, or an unknown lifter.
+        AnyliftError: keypoints and cameras of different frames.
+    """
+    if options.height is not None and not 0.5 <= options.height <= 2.5:
+        raise UsageError(f"a height of {options.height} m is not a person's", "give metres between 0.5 and 2.5")
+    if len(keypoints.timestamps) != len(cameras.timestamps) or not np.allclose(
+        keypoints.timestamps, cameras.timestamps, atol=1e-3
+    ):
+        raise AnyliftError(
+            f"the keypoints cover {len(keypoints.timestamps)} frames and the cameras {len(cameras.timestamps)}, "
+            "or at other times",
+            "run `anylift cameras` on these keypoints",
+        )
+    lifter: Lifter = load_backend("anylift.lifters", options.lifter)()
+    people = [lifter.lift(keypoints, cameras, person, options, progress) for person in range(len(keypoints.keypoints))]
+    reference = people[0]
+    moved = [reference.joints] + [_into_world_of(reference, person) for person in people[1:]]
+    return LiftedArtifact(
+        joints=np.stack(moved),
+        joint_std=np.stack([person.joint_std for person in people]),
+        present=keypoints.present,
+        world_from_camera=reference.world_from_camera,
+        K=cameras.K,
+        timestamps=cameras.timestamps,
+        meta={**reference.meta, "lifter": lifter.name, "motion": cameras.meta.get("motion")},
+    )
+
+
+def _into_world_of(reference: LiftedPerson, person: LiftedPerson) -> np.ndarray:
+    """Joints as the reference's cameras see them: each frame keeps its position relative to the camera."""
+    move = reference.world_from_camera @ np.linalg.inv(person.world_from_camera)
+    return transform(move, person.joints)
