@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 from av import VideoFrame
 
-from anylift_cli.video.source import Source, open_source
+from anylift_cli.video.source import Source, open_source, read_packets
 from anylift_cli.video.timeline import Timeline
 
 DEFAULT_RATE = 25.0
@@ -66,7 +67,8 @@ def decode_pictures(path: Path, timeline: Timeline | None, first: int = 0) -> It
 def _numbered(path: Path, timeline: Timeline, seek_to: int | None) -> Iterator[Picture]:
     with open_source(path) as source:
         if seek_to is not None:
-            source.container.seek(seek_to, stream=source.stream, backward=True)
+            with suppress(av.FFmpegError):
+                source.container.seek(seek_to, stream=source.stream, backward=True)
         for stored in _decode(source):
             index = timeline.index(stored.pts)
             if index is not None:
@@ -90,13 +92,8 @@ def _counted(path: Path) -> Iterator[Picture]:
 
 
 def _decode(source: Source) -> Iterator[VideoFrame]:
-    packets = source.container.demux(source.stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            break
-        try:
+    for packet in read_packets(source):
+        with suppress(av.FFmpegError):
             yield from packet.decode()
-        except av.FFmpegError:
-            continue
+    with suppress(av.FFmpegError):
+        yield from source.stream.codec_context.decode(None)

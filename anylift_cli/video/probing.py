@@ -58,20 +58,15 @@ def probe(path: Path | str) -> VideoInfo:
     with open_source(path) as source:
         codec = source.stream.codec_context.name
         metadata = {**source.container.metadata, **source.stream.metadata}
-        aspect, fps = pixel_aspect(source), nominal_rate(source)
-        scan = scan_packets(source)
-    timeline, count = scan.timeline, scan.count
-    if timeline is not None:
-        count = len(timeline.pts)
-        if count > 1:
-            fps = (count - 1) / timeline.time(count - 1)
-    first = next(decode_pictures(path, timeline), None)
+        aspect, scan = pixel_aspect(source), scan_packets(source)
+        fps = scan.rate or nominal_rate(source)
+    first = next(decode_pictures(path, scan.timeline), None)
     if first is None:
         raise AnyliftError(f"{path}: not one frame can be decoded", "the file is damaged; copy or download it again")
     display = display_of(first.stored, aspect)
     width, height = display.size
     return VideoInfo(
-        path, width, height, display.rotation, count / fps, count, fps, codec, metadata, _focal_35mm(metadata)
+        path, width, height, display.rotation, scan.count / fps, scan.count, fps, codec, metadata, _focal_35mm(metadata)
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -52,6 +53,14 @@ def open_source(path: Path | str) -> Iterator[Source]:
             raise AnyliftError(f"{path} holds no moving pictures", "is it a sound file? give a video file")
         stream.thread_type = "AUTO"
         yield Source(path, container, stream)
+
+
+def read_packets(source: Source) -> Iterator[Packet]:
+    """Whole packets of the picture track, up to the end of the file or of its readable part."""
+    with suppress(av.FFmpegError):
+        for packet in source.container.demux(source.stream):
+            if packet.size and not packet.is_corrupt:
+                yield packet
 
 
 def _check_file(path: Path) -> None:

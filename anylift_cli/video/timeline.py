@@ -6,9 +6,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
-
-from anylift_cli.video.source import Source
+from anylift_cli.video.source import Source, read_packets
 
 INDEXED_CONTAINERS = {"mov", "matroska"}
 """Containers whose packets are one frame each with its own presentation time."""
@@ -59,11 +57,13 @@ class PacketScan:
     """What the packets of a file tell.
 
     Attributes:
-        count: picture packets.
+        count: frames, or packets where these cannot be matched to frames.
+        rate: frames per second on average; None when the file does not state the times.
         timeline: None when packets and frames cannot be matched; frames must then be decoded and counted.
     """
 
     count: int
+    rate: float | None
     timeline: Timeline | None
 
 
@@ -73,24 +73,21 @@ def scan_packets(source: Source) -> PacketScan:
     A file that is cut off is scanned as far as it goes.
     """
     stream = source.stream
-    shown, keys, count = [], [], 0
-    try:
-        for packet in source.container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            count += 1
-            if packet.pts is None:
-                continue
+    shown, keys = [], []
+    for packet in read_packets(source):
+        if packet.is_keyframe and packet.pts is not None:
+            keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
+        if not packet.is_discard:
             shown.append(packet.pts)
-            if packet.is_keyframe:
-                keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
-    except av.FFmpegError:
-        pass
+    timed = None not in shown and len(set(shown)) == len(shown)
     names = set(source.container.format.name.split(","))
-    countable = names & INDEXED_CONTAINERS and stream.codec_context.name not in CODECS_WITH_HIDDEN_FRAMES
-    if not (keys and countable and len(set(shown)) == count):
-        return PacketScan(count, None)
-    keys.sort()
-    key_pts, key_dts = zip(*keys, strict=True)
-    decodable = sorted(pts for pts in shown if pts >= key_pts[0])
-    return PacketScan(count, Timeline(decodable, stream.time_base, list(key_pts), list(key_dts)))
+    if timed and keys and names & INDEXED_CONTAINERS and stream.codec_context.name not in CODECS_WITH_HIDDEN_FRAMES:
+        keys.sort()
+        shown = sorted(pts for pts in shown if pts >= keys[0][0])
+        key_pts, key_dts = zip(*keys, strict=True)
+        timeline = Timeline(shown, stream.time_base, list(key_pts), list(key_dts))
+    else:
+        timeline = None
+    known_rate = timed and len(shown) > 1
+    rate = float((len(shown) - 1) / ((max(shown) - min(shown)) * stream.time_base)) if known_rate else None
+    return PacketScan(len(shown), rate, timeline)
