@@ -1,0 +1,39 @@
+# make demo    lift the shipped clip: out/motion.npz, out/motion.bvh, out/overlay.mp4
+# make test    run the tests
+# make lint    check the style
+#
+# Each sets up .venv from nothing. On Linux, PyPI's torch brings CUDA (gigabytes); for the small CPU build:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+OPENCV := $(shell sed -n 's/^opencv-contrib-python==//p' constraints.txt)
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/anylift run examples/demo.mp4 --out out/motion.npz --overlay out/overlay.mp4
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mediapipe asks for the OpenCV build with windows, which needs libGL from the system; the headless build of the same
+# version has the same modules and needs nothing.
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(INDEX) --constraint constraints.txt --editable '.[dev]'
+	$(PIP) uninstall --quiet --yes opencv-contrib-python
+	$(PIP) install --quiet --no-deps --force-reinstall opencv-contrib-python-headless==$(OPENCV)
+	touch $@
+
+clean:
+	rm -rf $(VENV) out build dist anylift_cli.egg-info
