@@ -7,6 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+WORKERS = 2
+"""Threads that estimate people."""
+
 
 @dataclass(frozen=True)
 class KeypointOptions:
@@ -61,6 +64,8 @@ class Pose:
 
 class PoseEstimator(Protocol):
     """A backend of the group `anylift.keypoints`; made without arguments, used for one shot after the other.
+
+    `find` and up to `WORKERS` calls of `estimate` may run at the same time, in threads.
 
     Attributes:
         name: for provenance, with the version of the model or library.

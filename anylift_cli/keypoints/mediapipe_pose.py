@@ -11,12 +11,12 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from queue import SimpleQueue
 
 import numpy as np
 
 from anylift_cli.body.skeleton import BODY24, LEFT_HIP, RIGHT_HIP, K
-from anylift_cli.keypoints.base import Pose, Region
+from anylift_cli.keypoints.base import WORKERS, Pose, Region
 
 
 @contextmanager
@@ -37,6 +37,8 @@ with _quiet_stderr():
     import mediapipe
     from mediapipe.framework.formats import rect_pb2
     from mediapipe.python.solution_base import PacketDataType, SolutionBase
+
+warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype", category=UserWarning)
 
 _DETECTOR_GRAPH = """
 input_stream: "IMAGE:image"
@@ -93,17 +95,24 @@ class MediaPipePose:
                 graph_config=_DETECTOR_GRAPH,
                 stream_type_hints={"image": PacketDataType.IMAGE, "detections": PacketDataType.PROTO_LIST},
             )
-            self._landmarks = SolutionBase(
-                graph_config=_LANDMARK_GRAPH,
-                stream_type_hints={"image": PacketDataType.IMAGE_FRAME, "region": PacketDataType.PROTO},
-            )
+            self._landmarks = [
+                SolutionBase(
+                    graph_config=_LANDMARK_GRAPH,
+                    stream_type_hints={"image": PacketDataType.IMAGE_FRAME, "region": PacketDataType.PROTO},
+                )
+                for _ in range(WORKERS)
+            ]
+            self._idle: SimpleQueue[SolutionBase] = SimpleQueue()
+            for graph in self._landmarks:
+                self._idle.put(graph)
             blank = np.zeros((256, 256, 3), np.uint8)
             self.find(blank)
-            self.estimate(blank, Region(128, 128, 256))
+            for _ in self._landmarks:
+                self.estimate(blank, Region(128, 128, 256))
 
     def find(self, image: np.ndarray) -> list[Region]:
         height, width = image.shape[:2]
-        found = _run(self._detector, image=image).detections or []
+        found = self._detector.process({"image": image}).detections or []
         regions = []
         for detection in sorted(found, key=lambda d: -d.score[0]):
             hip, reach = detection.location_data.relative_keypoints[:2]
@@ -119,7 +128,11 @@ class MediaPipePose:
             height=region.size / height,
             rotation=region.rotation,
         )
-        result = _run(self._landmarks, image=image, region=rect)
+        graph = self._idle.get()
+        try:
+            result = graph.process({"image": image, "region": rect})
+        finally:
+            self._idle.put(graph)
         if result.landmarks is None:
             return None
         landmarks = np.array([(p.x, p.y, p.visibility * p.presence) for p in result.landmarks.landmark])
@@ -134,7 +147,8 @@ class MediaPipePose:
 
     def close(self) -> None:
         self._detector.close()
-        self._landmarks.close()
+        for graph in self._landmarks:
+            graph.close()
 
 
 def to_body24(
@@ -167,12 +181,6 @@ def to_body24(
     points[confidence == 0] = np.nan
     local_joints[confidence == 0] = np.nan
     return Pose(points, confidence, local_joints, region)
-
-
-def _run(graph: SolutionBase, **inputs: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype", category=UserWarning)
-        return graph.process(inputs)
 
 
 def _aligned_region(hip, reach, width: int, height: int) -> Region:

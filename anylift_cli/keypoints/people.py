@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from anylift_cli.body.skeleton import BODY24
-from anylift_cli.keypoints.plausibility import box_of
+from anylift_cli.keypoints.plausibility import box_of, is_whole_person
+from anylift_cli.keypoints.swaps import doubt_swaps
 from anylift_cli.keypoints.tracking import Track
 
 MIN_PRESENCE = 0.5
@@ -21,9 +22,10 @@ def seconds_present(track: Track, times: np.ndarray) -> float:
 
 
 def is_person(track: Track, times: np.ndarray, least: float = MIN_PRESENCE) -> bool:
-    """Whether a track lasts long enough to be somebody."""
-    whole = float(_durations(times).sum())
-    return len(track.poses) > 1 and seconds_present(track, times) >= min(least, MIN_SHARE * whole)
+    """Whether a track shows a whole person for long enough to be somebody."""
+    durations = _durations(times)
+    whole = durations[[position for position, pose in track.poses.items() if is_whole_person(pose)]].sum()
+    return len(track.poses) > 1 and whole >= min(least, MIN_SHARE * durations.sum())
 
 
 def prominence(track: Track, times: np.ndarray, width: int, height: int) -> float:
@@ -55,6 +57,8 @@ def to_arrays(tracks: list[Track], frames: int, scale: float) -> dict[str, np.nd
             arrays["present"][person, position] = True
             if pose.local_joints is not None:
                 arrays["local_joints"][person, position] = pose.local_joints
+        sizes = (arrays["boxes"][person, :, 2:] - arrays["boxes"][person, :, :2]).max(axis=-1)
+        arrays["confidence"][person] = doubt_swaps(arrays["keypoints"][person], arrays["confidence"][person], sizes)
     if np.isnan(arrays["local_joints"]).all():
         del arrays["local_joints"]
     return arrays

@@ -19,7 +19,7 @@ MAIN_JOINTS = [
 _LEGS = [K[side + joint] for joint in ("knee", "ankle") for side in ("right_", "left_")]
 
 _MIN_BOX_PX = 24
-_MIN_MEAN_CONFIDENCE = 0.5
+_MIN_CONFIDENCE_FOLLOWED, _MIN_CONFIDENCE_WHOLE = 0.35, 0.5
 _MAX_BONE = 0.45
 """Longest thigh, shank, upper arm or torso side, as a fraction of the region's size (about 2.4 m on a person)."""
 _BONES = [
@@ -46,19 +46,24 @@ def box_of(pose: Pose) -> np.ndarray:
     return np.concatenate([low - pad, high + pad])
 
 
-def is_whole_person(pose: Pose) -> bool:
-    """Whether torso and a leg are clearly seen, with limbs of believable lengths."""
+def is_believable(pose: Pose) -> bool:
+    """Whether a torso is clearly seen and no limb is too long: enough for a person known from the frame before."""
     confidence = pose.confidence
-    if (confidence[TORSO] >= CONFIDENT).sum() < 3 or (confidence[_LEGS] >= CONFIDENT).sum() < 2:
-        return False
-    if confidence[MAIN_JOINTS].mean() < _MIN_MEAN_CONFIDENCE:
+    if (confidence[TORSO] >= CONFIDENT).sum() < 3 or confidence[MAIN_JOINTS].mean() < _MIN_CONFIDENCE_FOLLOWED:
         return False
     box = box_of(pose)
-    extent = float(max(box[2] - box[0], box[3] - box[1]))
-    if extent < _MIN_BOX_PX or not 0.25 < extent / pose.region.size < 1.5:
+    extent = float(max(box[2:] - box[:2]))
+    if extent < _MIN_BOX_PX or not 0.2 < extent / pose.region.size < 1.5:
         return False
     bones = np.array([np.linalg.norm(pose.points[a] - pose.points[b]) for a, b in _BONES])
     return not (bones > _MAX_BONE * pose.region.size).any()
+
+
+def is_whole_person(pose: Pose) -> bool:
+    """Whether a believable pose shows legs too, and most of the body clearly."""
+    confidence = pose.confidence
+    legs_seen = (confidence[_LEGS] >= CONFIDENT).sum()
+    return is_believable(pose) and legs_seen >= 2 and confidence[MAIN_JOINTS].mean() >= _MIN_CONFIDENCE_WHOLE
 
 
 def similarity(a: Pose, b: Pose) -> float:
@@ -84,7 +89,9 @@ def can_follow(before: Pose, after: Pose, seconds: float) -> bool:
     """Whether one person can have moved from one pose to the other in this time."""
     sizes = before.region.size, after.region.size
     distance = np.hypot(before.region.x - after.region.x, before.region.y - after.region.y)
-    return max(sizes) <= _MAX_GROWTH * min(sizes) and distance <= (_STEP + _SPEED * abs(seconds)) * max(sizes)
+    return max(sizes) <= _MAX_GROWTH ** (1 + abs(seconds)) * min(sizes) and distance <= (
+        _STEP + _SPEED * abs(seconds)
+    ) * max(sizes)
 
 
 def _area(box: np.ndarray) -> float:

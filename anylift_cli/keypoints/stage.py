@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
-from anylift_cli.keypoints.base import KeypointOptions, PoseEstimator
+from anylift_cli.keypoints.base import WORKERS, KeypointOptions, PoseEstimator
 from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, seconds_present, to_arrays
 from anylift_cli.keypoints.tracking import Track, Tracker
 from anylift_cli.plugins import load_backend
@@ -20,7 +21,7 @@ STAGE_VERSION = 1
 
 MAX_SIZE = 1920
 """Larger videos are decoded at this longer side; the estimator looks at far smaller crops anyway."""
-MAX_PEOPLE = {"main": 3}
+MAX_PEOPLE = {"main": 2}
 MAX_PEOPLE_OTHERWISE = 8
 
 
@@ -81,9 +82,12 @@ def _track_shot(
     progress: Progress,
 ) -> KeypointsArtifact | None:
     """One streaming pass over a shot; None where nobody is found."""
-    tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE))
     numbers: list[int] = []
-    with progress.task(f"people in shot {shot.number}", shot.stop - shot.first) as task:
+    with (
+        ThreadPoolExecutor(WORKERS + 1) as pool,
+        progress.task(f"people in shot {shot.number}", shot.stop - shot.first) as task,
+    ):
+        tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE), pool)
         for frame in read_frames(video, shot.start_time, max_size=MAX_SIZE):
             if frame.index >= shot.stop:
                 break

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from anylift_cli.keypoints.appearance import appearance, likeness
 from anylift_cli.keypoints.base import Pose, PoseEstimator, Region
-from anylift_cli.keypoints.plausibility import can_follow, is_same_person, is_whole_person, similarity
+from anylift_cli.keypoints.plausibility import can_follow, is_believable, is_same_person, is_whole_person, similarity
 
-SAME_CLOTHES = 0.8
-"""Likeness from which a person who comes back is taken for one seen before."""
+SOON = 1.0
+SAME_CLOTHES, SAME_CLOTHES_SOON = 0.8, 0.65
+"""Likeness from which a person who comes back, at any time or within `SOON` seconds, is one seen before."""
 PATIENCE = 0.5
 """Seconds for which a lost person is still looked for at the last place."""
 LOOK_BACK = 0.5
 """Seconds of frames kept to follow a newly found person backwards."""
-SCAN_PERIOD = 1.0
-"""Seconds in which the whole image is searched once for people not yet followed."""
+SEARCH_PERIOD = 1.0
+"""Seconds in which the whole image is searched once for people not yet followed; sooner while there are none."""
+MUCH_LARGER = 1.25
 
 
 @dataclass
 class Track:
-    """One person: poses by position in the shot."""
+    """One person.
+
+    Attributes:
+        poses: by position in the shot.
+        look: running mean of `appearance`.
+        last: position of the last pose.
+        active: whether the next frame is looked at.
+    """
 
     poses: dict[int, Pose] = field(default_factory=dict)
     look: np.ndarray | None = None
@@ -36,96 +46,111 @@ class Track:
         if look is not None:
             self.look = look if self.look is None else 0.95 * self.look + 0.05 * look
 
+    def join(self, later: Track) -> None:
+        """Take over a track of the same person; `later` begins after this one's end."""
+        self.poses.update(later.poses)
+        self.last, self.look, self.active = later.last, later.look, True
+
 
 class Tracker:
     """Feed it the frames of one shot in order; `tracks` holds everybody found so far.
 
     Args:
         estimator: finds and estimates.
-        max_people: how many are followed at the same time, the largest first.
+        max_people: how many are followed at the same time; a much larger newcomer replaces the smallest.
+        pool: `WORKERS` threads and one more, which searches.
     """
 
-    def __init__(self, estimator: PoseEstimator, max_people: int) -> None:
+    def __init__(self, estimator: PoseEstimator, max_people: int, pool: ThreadPoolExecutor) -> None:
         self.tracks: list[Track] = []
         self.times: list[float] = []
         self._estimator = estimator
         self._max_people = max_people
+        self._pool = pool
         self._recent: deque[np.ndarray] = deque()
-        self._tiles: list[tuple[int, int, int, int]] = []
-        self._next_scan = 0.0
+        self._searched = 0
+        self._next_search = -np.inf
 
     def step(self, image: np.ndarray, time: float) -> None:
         """Take the next frame: RGB image and its time in seconds."""
         self.times.append(time)
         self._recent.append(image)
-        while len(self._recent) > 2 and self.times[-1] - self.times[-len(self._recent)] > LOOK_BACK:
+        while len(self._recent) > 2 and time - self.times[-len(self._recent)] > LOOK_BACK:
             self._recent.popleft()
         position = len(self.times) - 1
+        search = self._pool.submit(self._search, image, time)
         self._follow(image, position)
-        self._search(image, position)
+        for region in search.result():
+            self._welcome(image, position, region)
 
     def _follow(self, image: np.ndarray, position: int) -> None:
         claims: list[tuple[float, Track, Pose, np.ndarray | None]] = []
-        for track in self._active():
-            before = track.poses[track.last]
-            pose = self._estimate(image, before.region)
-            if pose is None or not can_follow(before, pose, self.times[position] - self.times[track.last]):
+        time, tracks = self.times[position], [track for track in self.tracks if track.active]
+        before = [track.poses[track.last] for track in tracks]
+        poses = self._pool.map(lambda pose: self._estimate(image, pose.region), before)
+        for track, last, pose in zip(tracks, before, poses, strict=True):
+            if pose is None or not can_follow(last, pose, time - self.times[track.last]):
                 continue
             look = appearance(image, pose)
             alike = 1.0 if look is None or track.look is None else likeness(look, track.look)
-            claims.append((alike * (0.5 + similarity(before, pose)), track, pose, look))
+            claims.append((alike * (0.5 + similarity(last, pose)), track, pose, look))
         claims.sort(key=lambda claim: -claim[0])
         taken: list[Pose] = []
         for _, track, pose, look in claims:
             if not any(is_same_person(pose, other) for other in taken):
                 taken.append(pose)
                 track.add(position, pose, look)
-        for track in self._active():
-            if self.times[position] - self.times[track.last] > PATIENCE:
-                track.active = False
+        for track in tracks:
+            track.active = time - self.times[track.last] <= PATIENCE
 
-    def _search(self, image: np.ndarray, position: int) -> None:
-        if self.times[position] < self._next_scan:
-            return
-        if not self._tiles:
-            self._tiles = _tiles(image.shape[1], image.shape[0])
-            self._round = len(self._tiles)
-        left, top, right, bottom = self._tiles.pop(0)
-        self._next_scan = self.times[position] + SCAN_PERIOD / self._round
-        for region in self._estimator.find(np.ascontiguousarray(image[top:bottom, left:right])):
-            self._welcome(image, position, Region(region.x + left, region.y + top, region.size, region.rotation))
+    def _search(self, image: np.ndarray, time: float) -> list[Region]:
+        """Where people may be, in the part of the image whose turn it is."""
+        if time < self._next_search and any(track.active for track in self.tracks):
+            return []
+        tiles = _tiles(image.shape[1], image.shape[0])
+        left, top, right, bottom = tiles[self._searched % len(tiles)]
+        self._searched += 1
+        if self._searched >= len(tiles):
+            self._next_search = time + SEARCH_PERIOD / len(tiles)
+        found = self._estimator.find(np.ascontiguousarray(image[top:bottom, left:right]))
+        return [replace(region, x=region.x + left, y=region.y + top) for region in found]
 
     def _welcome(self, image: np.ndarray, position: int, region: Region) -> None:
-        followed = [track.poses[track.last] for track in self._active()]
-        if len(followed) >= self._max_people:
-            return
-        if any(np.hypot(p.region.x - region.x, p.region.y - region.y) < 0.1 * region.size for p in followed):
+        """Begin, or take up again, the track of the person in a region, unless it is one being followed."""
+        seen = [track for track in self.tracks if track.last == position]
+        smallest = min(seen, key=lambda track: track.poses[position].region.size, default=None)
+        full = len(seen) >= self._max_people
+        if full and region.size < MUCH_LARGER * smallest.poses[position].region.size:
             return
         pose = self._estimate(image, region)
-        if pose is None or any(is_same_person(pose, other) for other in followed):
+        if pose is None or not is_whole_person(pose):
             return
-        look = appearance(image, pose)
-        track = self._known(pose, look, position)
-        if track is None:
-            track = Track()
-            self.tracks.append(track)
-        track.active = True
-        track.add(position, pose, look)
-        self._follow_back(track, position)
+        if any(is_same_person(pose, track.poses[position]) for track in seen):
+            return
+        newcomer = Track()
+        newcomer.add(position, pose, appearance(image, pose))
+        self._follow_back(newcomer, position)
+        known = self._known(newcomer, position)
+        if known is None:
+            self.tracks.append(newcomer)
+        else:
+            known.join(newcomer)
+        if full:
+            smallest.active = False
 
-    def _known(self, pose: Pose, look: np.ndarray | None, position: int) -> Track | None:
+    def _known(self, newcomer: Track, position: int) -> Track | None:
         """The track of a person who was lost and is seen again, if it is clear who."""
-        if look is None:
-            return None
-        candidates = [
-            (likeness(look, track.look), index)
-            for index, track in enumerate(self.tracks)
-            if not track.active
-            and track.look is not None
-            and can_follow(track.poses[track.last], pose, self.times[position] - self.times[track.last])
-        ]
-        best, index = max(candidates, default=(0.0, -1))
-        return self.tracks[index] if best >= SAME_CLOTHES else None
+        first = min(newcomer.poses)
+        best, best_likeness = None, 0.0
+        for track in self.tracks:
+            if track.last >= first or track.look is None or newcomer.look is None:
+                continue
+            gap = self.times[first] - self.times[track.last]
+            alike = likeness(newcomer.look, track.look)
+            enough = SAME_CLOTHES_SOON if gap < SOON else SAME_CLOTHES
+            if alike > max(best_likeness, enough) and can_follow(track.poses[track.last], newcomer.poses[first], gap):
+                best, best_likeness = track, alike
+        return best
 
     def _follow_back(self, track: Track, position: int) -> None:
         for back in range(1, len(self._recent)):
@@ -143,10 +168,7 @@ class Tracker:
 
     def _estimate(self, image: np.ndarray, region: Region) -> Pose | None:
         pose = self._estimator.estimate(image, region)
-        return pose if pose is not None and is_whole_person(pose) else None
-
-    def _active(self) -> list[Track]:
-        return [track for track in self.tracks if track.active]
+        return pose if pose is not None and is_believable(pose) else None
 
 
 def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
