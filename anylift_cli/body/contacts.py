@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from anylift_cli.body.skeleton import K
 
@@ -13,12 +14,16 @@ CONTACT_POINTS = (K["left_heel"], K["left_big_toe"], K["right_heel"], K["right_b
 _LEVEL = 0.06
 _LEVEL_WIDTH = 0.015
 _MIN_SECONDS = 0.1
+_DEPTH_SHARE = 1 / 3
 
 
-def still_probability(feet: Tensor, times: Tensor, speed: float, width: float) -> Tensor:
+def still_probability(feet: Tensor, centre: Tensor, times: Tensor, speed: float, width: float) -> Tensor:
     """Probability that points (T, F, 3) rest in the world: a logistic of their speed over about 0.1 s, (T, F).
 
+    Motion along the line of sight, which one camera hardly sees, counts a third.
+
     Args:
+        centre: (T, 3) camera centres in the world.
         times: (T,) seconds.
         speed: m/s at which the probability is one half.
         width: m/s over which it falls.
@@ -28,8 +33,12 @@ def still_probability(feet: Tensor, times: Tensor, speed: float, width: float) -
     reach = max(1, round(0.05 / float(times.diff().median())))
     index = torch.arange(len(feet), device=feet.device)
     before, after = (index - reach).clamp_min(0), (index + reach).clamp_max(len(feet) - 1)
-    travelled = (feet[after] - feet[before]).norm(dim=-1)
-    return torch.sigmoid((speed - travelled / (times[after] - times[before]).clamp_min(1e-3)[:, None]) / width)
+    sight = normalize(feet - centre[:, None], dim=-1)
+    travelled = feet[after] - feet[before]
+    travelled = travelled - (1 - _DEPTH_SHARE) * (travelled * sight).sum(-1, keepdim=True) * sight
+    return torch.sigmoid(
+        (speed - travelled.norm(dim=-1) / (times[after] - times[before]).clamp_min(1e-3)[:, None]) / width
+    )
 
 
 def floor_height(feet_height: Tensor, still: Tensor) -> float | None:

@@ -13,6 +13,7 @@ from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
@@ -21,7 +22,6 @@ from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import Observation, observe
 from anylift_cli.lifting.scale import PathScale, path_scale
 from anylift_cli.lifting.solve import minimise
-from anylift_cli.lifting.windows import windows
 from anylift_cli.progress import Progress
 
 MEAN_HEIGHT = 1.70
@@ -162,16 +162,20 @@ def _scale(points: Tensor, seen: Observation) -> PathScale:
     return path_scale(feet, weight, poses[:, :3, :3], poses[:, :3, 3], seen.times[0])
 
 
+def _still(points: Tensor, seen: Observation) -> Tensor:
+    centre = seen.world_from_camera[0, :, :3, 3]
+    return still_probability(points[0][:, list(CONTACT_POINTS)], centre, seen.times[0], _STILL_SPEED, _STILL_WIDTH)
+
+
 def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
-    still = still_probability(points[0][:, list(CONTACT_POINTS)], seen.times[0], _STILL_SPEED, _STILL_WIDTH)
     gaze = seen.world_from_camera[0, :, :3, 2].mean(0)
     source = cameras.meta.get("up_source", "assumed")
-    return find_gravity(points[0], seen.weight[0], still, gaze, seen.times[0], source)
+    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], source)
 
 
 def _contacts(points: Tensor, seen: Observation, models: _Models) -> Contacts | None:
     feet = points[0][:, list(CONTACT_POINTS)]
-    still = still_probability(feet, seen.times[0], _STILL_SPEED, _STILL_WIDTH)
+    still = _still(points, seen)
     clearance = models.rest[list(CONTACT_POINTS), 1] - models.rest[:, 1].min()
     floor = floor_height(feet[..., 2] - clearance, still)
     if floor is None:

@@ -1,0 +1,156 @@
+"""Find the body parameters of one person: shape from the bones, then pose in windows, then feet on the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
+from anylift_cli.body.model import BodyModel
+from anylift_cli.body.prior import PosePrior
+from anylift_cli.fitting.initial import initial_pose
+from anylift_cli.fitting.objective import Anchors, Target, energy
+from anylift_cli.geometry.cameras import invert
+from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
+from anylift_cli.geometry.windows import Window, windows
+from anylift_cli.progress import Task
+
+_FREE, _GROUNDED = 120, 120
+_SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 120
+_STILL_SPEED, _STILL_WIDTH = 0.30, 0.06
+_SNAP = 0.10
+"""A foot that rests within this height of the floor stands on it."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Pose matrices (T, 24, 3, 3) and translation (T, 3)."""
+
+    pose: Tensor
+    transl: Tensor
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The fitted person in the lifted world; `floor` is None where nobody stands on anything."""
+
+    parameters: Parameters
+    betas: Tensor
+    contact: Tensor
+    floor: float | None
+
+
+def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float | None, task: Task) -> Fit:
+    """Fit shape, pose, translation and contacts to one person's evidence.
+
+    Args:
+        height: standing height in metres when it is known; the shape then keeps it.
+        task: advanced once per frame and pass.
+    """
+    betas = fit_shape(target, body, height)
+    spans = list(windows(len(target.times)))
+
+    def solve_all(start: Parameters, iterations: int, anchors: Anchors | None, floor: float | None) -> Parameters:
+        parts = []
+        for span in spans:
+            held = None if anchors is None else Anchors(*(value[span.frames] for value in vars(anchors).values()))
+            part = Parameters(start.pose[span.frames], start.transl[span.frames])
+            parts.append(_minimise(part, target.frames(span.frames), body, betas, prior, held, floor, iterations))
+            task.advance(span.stop - span.start)
+        return _join(spans, parts, len(target.times))
+
+    free = solve_all(Parameters(*initial_pose(target.points, body, betas)), _FREE, None, None)
+    feet = _feet(free, body, betas)
+    clearance = foot_clearance(body, betas)
+    centre = invert(target.camera_from_world)[:, :3, 3]
+    still = still_probability(feet, centre, target.times, _STILL_SPEED, _STILL_WIDTH)
+    floor = floor_height(feet[..., 2] - clearance, still)
+    if floor is None:
+        return Fit(free, betas, torch.zeros_like(still), None)
+    contact = contact_probability(feet, still, floor, clearance, target.times)
+    grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), floor)
+    return Fit(grounded, betas, contact, floor)
+
+
+def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
+    """Betas (1, S) whose bones agree with the lifted points over evenly chosen frames."""
+    step = max(1, len(target.times) // _SHAPE_FRAMES)
+    some = target.frames(slice(None, None, step))
+    start = body.from_height(height) if height else torch.zeros(1, body.num_betas, device=target.points.device)
+    betas = start.clone().requires_grad_()
+    pose, transl = initial_pose(some.points, body, start)
+    six, transl = six_d_from_matrix(pose).requires_grad_(), transl.clone().requires_grad_()
+    optimiser = torch.optim.Adam([{"params": [six, transl], "lr": 0.02}, {"params": [betas], "lr": 0.05}])
+    for _ in range(_SHAPE_ITERATIONS):
+        optimiser.zero_grad()
+        points = body.joints(matrix_from_6d(six), betas, transl).keypoints
+        miss = ((points - some.points).square().sum(-1) + 1e-4).sqrt() / some.deviation
+        cost = miss.sum(-1).mean() + 0.5 * (betas - start).square().sum()
+        if height:
+            cost = cost + ((body.standing_height(betas) - height) / 0.005).square().sum()
+        cost.backward()
+        optimiser.step()
+    return betas.detach().clamp(-4, 4)
+
+
+def foot_clearance(body: BodyModel, betas: Tensor) -> Tensor:
+    """Height (4,) of the contact points above the sole in the T-pose."""
+    identity = torch.eye(3, device=betas.device).expand(1, 24, 3, 3)
+    rest = body.joints(identity, betas, betas.new_zeros(1, 3)).keypoints[0, list(CONTACT_POINTS), 1]
+    sole = body.vertices(identity, betas, betas.new_zeros(1, 3))[0, :, 1].min()
+    return rest - sole
+
+
+def _minimise(
+    start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: PosePrior, anchors: Anchors | None,
+    floor: float | None, iterations: int,
+) -> Parameters:  # fmt: skip
+    six = six_d_from_matrix(start.pose).requires_grad_()
+    transl = start.transl.clone().requires_grad_()
+    optimiser = torch.optim.Adam([{"params": [six], "lr": 0.02}, {"params": [transl], "lr": 0.01}])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: max(1 - i / iterations, 0.02))
+    for _ in range(iterations):
+        optimiser.zero_grad()
+        pose = matrix_from_6d(six)
+        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, floor).backward()
+        optimiser.step()
+        schedule.step()
+    return Parameters(matrix_from_6d(six.detach()), transl.detach())
+
+
+def _feet(parameters: Parameters, body: BodyModel, betas: Tensor) -> Tensor:
+    with torch.no_grad():
+        return body.joints(parameters.pose, betas, parameters.transl).keypoints[:, list(CONTACT_POINTS)]
+
+
+def _anchors(feet: Tensor, contact: Tensor, resting: Tensor) -> Tensor:
+    """Mean position of each point over each stretch of contact, at its resting height when near the floor."""
+    position = feet.clone()
+    for column in range(feet.shape[1]):
+        for start, stop in _stretches(contact[:, column] > 0.5):
+            weight = contact[start:stop, column, None]
+            mean = (weight * feet[start:stop, column]).sum(0) / weight.sum()
+            if (mean[2] - resting[column]).abs() < _SNAP:
+                mean[2] = resting[column]
+            position[start:stop, column] = mean
+    return position
+
+
+def _stretches(active: Tensor) -> Iterator[tuple[int, int]]:
+    """[start, stop) of each run of True."""
+    edges = torch.diff(torch.nn.functional.pad(active.int(), (1, 1))).nonzero()[:, 0].tolist()
+    yield from zip(edges[::2], edges[1::2], strict=True)
+
+
+def _join(spans: list[Window], parts: list[Parameters], count: int) -> Parameters:
+    """Cross-fade overlapping windows; rotations are averaged as matrices and made orthonormal again."""
+    pose = parts[0].pose.new_zeros(count, 24, 3, 3)
+    transl = parts[0].transl.new_zeros(count, 3)
+    for span, part in zip(spans, parts, strict=True):
+        weight = span.weight.to(pose)
+        pose[span.frames] += weight[:, None, None, None] * part.pose
+        transl[span.frames] += weight[:, None] * part.transl
+    return Parameters(matrix_from_6d(six_d_from_matrix(pose)), transl)

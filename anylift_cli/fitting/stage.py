@@ -1,0 +1,142 @@
+"""The fit stage: lifted points to SMPL parameters with feet on the floor, as `motion.npz`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.body.model import BodyModel
+from anylift_cli.body.prior import PosePrior
+from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
+from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.fitting.base import FitOptions
+from anylift_cli.fitting.objective import Target
+from anylift_cli.fitting.solve import Fit, fit_person
+from anylift_cli.geometry.cameras import invert, rays
+from anylift_cli.geometry.rotations import axis_angle_from_matrix
+from anylift_cli.progress import SILENT, Progress
+
+STAGE_VERSION = 1
+
+
+def run_fit(
+    lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, progress: Progress = SILENT
+) -> MotionArtifact:
+    """Fit the body to one person and put the world's origin on the floor below the first pelvis.
+
+    Raises:
+        UsageError: no such person.
+        AnyliftError: keypoints and lifted points of different frames.
+    """
+    if not 0 <= options.person < len(lifted.joints):
+        raise UsageError(f"there is no person {options.person + 1}", f"the file holds {len(lifted.joints)}")
+    if lifted.joints.shape[:2] != keypoints.keypoints.shape[:2]:
+        raise AnyliftError(
+            f"lifted points {lifted.joints.shape[:2]} and keypoints {keypoints.keypoints.shape[:2]} "
+            "differ in persons or frames",
+            "run `anylift lift` on these keypoints",
+        )
+    torch.manual_seed(options.seed)
+    body = BodyModel.load(options.body, options.device)
+    prior = PosePrior.load(device=options.device)
+    target = _target(lifted, keypoints, options)
+    with progress.task("fit: body", total=2 * len(target.times)) as task:
+        fit = fit_person(target, body, prior, options.height, task)
+    return _motion(fit, body, lifted, keypoints, options)
+
+
+def _target(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> Target:
+    person = options.person
+    weight = np.where(keypoints.present[person][:, None], keypoints.confidence[person], 0.0)
+    pixels = np.nan_to_num(keypoints.keypoints[person].astype(np.float64))
+    values = (
+        lifted.joints[person],
+        lifted.joint_std[person],
+        np.where(weight[..., None] > 0, rays(pixels, lifted.K), 0.0),
+        weight,
+        invert(lifted.world_from_camera),
+        lifted.timestamps - lifted.timestamps[0],
+    )
+    return Target(*(torch.as_tensor(value, dtype=torch.float32, device=options.device) for value in values))
+
+
+def _motion(
+    fit: Fit, body: BodyModel, lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions
+) -> MotionArtifact:
+    pose, transl = fit.parameters.pose.double().cpu(), fit.parameters.transl.double().cpu()
+    with torch.no_grad():
+        joints = body.joints(fit.parameters.pose, fit.betas, fit.parameters.transl).joints.double().cpu().numpy()
+        height = float(body.standing_height(fit.betas))
+    floor = fit.floor if fit.floor is not None else float(joints[..., 2].min())
+    origin = np.array([joints[0, 0, 0], joints[0, 0, 1], floor])
+    world_from_camera = lifted.world_from_camera.copy()
+    world_from_camera[:, :3, 3] -= origin
+
+    frames = len(joints)
+    axis_angle = axis_angle_from_matrix(pose).numpy()
+    poses = np.zeros((frames, 165))
+    poses[:, :66] = axis_angle[:, :22].reshape(frames, 66)
+    betas = np.zeros(16)
+    betas[: body.num_betas] = fit.betas[0].cpu().numpy()
+    confidence = _joint_confidence(lifted.joint_std[options.person])
+    present = lifted.present[options.person]
+    duration = float(lifted.timestamps[-1] - lifted.timestamps[0])
+    fps = (frames - 1) / duration if duration > 0 else 30.0
+    return MotionArtifact(
+        poses=poses,
+        root_orient=poses[:, :3],
+        pose_body=poses[:, 3:66],
+        pose_hand=poses[:, 75:],
+        pose_jaw=poses[:, 66:69],
+        pose_eye=poses[:, 69:75],
+        trans=transl.numpy() - origin,
+        betas=betas,
+        gender="neutral",
+        surface_model_type="smplx",
+        num_betas=body.num_betas,
+        mocap_frame_rate=fps,
+        mocap_framerate=fps,
+        mocap_time_length=frames / fps,
+        fps=fps,
+        timestamps=lifted.timestamps,
+        frame_index=keypoints.frame_index,
+        joints=joints - origin,
+        joint_confidence=confidence * present[:, None],
+        confidence=np.where(present, confidence.mean(-1), 0.0),
+        foot_contact=fit.contact.cpu().numpy(),
+        world_from_camera=world_from_camera,
+        K=lifted.K,
+        image_size=keypoints.image_size,
+        height=height,
+        up_axis="z",
+        unit="m",
+        schema_version=str(MotionArtifact.version),
+        meta={
+            **{
+                name: lifted.meta[name]
+                for name in ("gravity_source", "scale", "motion", "lifter")
+                if name in lifted.meta
+            },
+            "body": {"name": options.body, "sha256": body.sha256},
+            "floor": "feet in contact" if fit.floor is not None else "lowest joint; nobody stands on anything",
+            "person": options.person,
+        },
+    )
+
+
+def _joint_confidence(joint_std: np.ndarray) -> np.ndarray:
+    """Confidence (T, 24) of SMPL joints from the standard deviations (T, 24) of `body24` points.
+
+    Joints without a point of their own (spine, collars, hands) take the mean of the nearest ones.
+    """
+    point = np.exp(-np.square(joint_std / 0.2))
+    trunk = point[:, [K["left_hip"], K["right_hip"], K["left_shoulder"], K["right_shoulder"]]].mean(-1)
+    joints = np.repeat(trunk[:, None], len(J), 1)
+    for name, joint in BODY24_FROM_SMPL_JOINT.items():
+        joints[:, joint] = point[:, K[name]]
+    for side in ("left", "right"):
+        joints[:, J[f"{side}_hand"]] = point[:, K[f"{side}_wrist"]]
+        joints[:, J[f"{side}_foot"]] = point[:, K[f"{side}_big_toe"]]
+    joints[:, J["head"]] = point[:, K["nose"]]
+    return joints
