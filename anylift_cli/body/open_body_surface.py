@@ -26,7 +26,7 @@ def body_distance(points: np.ndarray) -> np.ndarray:
 
 
 def edge_length(points: np.ndarray) -> np.ndarray:
-    """Wanted edge length of the triangulation, (N, 3) → (N,) metres: fine in the face and hands."""
+    """Wanted edge length of the triangulation, (N, 3) → (N,) metres: fine in the face, the hands and along hems."""
     side, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     length = np.full(len(points), 0.021)
     for fine, outside in (
@@ -35,6 +35,9 @@ def edge_length(points: np.ndarray) -> np.ndarray:
         (0.0075, 0.715 - side),
         (0.014, np.maximum(0.40 - side, 0.0)),
         (0.013, y - 0.07),
+        (0.011, np.abs(side - 0.36)),
+        (0.011, np.maximum(np.abs(y - 1.432), side - 0.09)),
+        (0.012, np.maximum(np.abs(y - 0.97), side - 0.30)),
     ):
         length = np.minimum(length, fine + 0.25 * np.maximum(outside, 0))
     return length
