@@ -9,6 +9,7 @@ import numpy as np
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.cameras.intrinsics import focal_prior
+from anylift_cli.cameras.moving import MovingSolution, moving_cameras, solve_movement
 from anylift_cli.cameras.rotating import rotating_cameras
 from anylift_cli.cameras.rotation_solver import RotationSolution, solve_rotations
 from anylift_cli.cameras.still import still_cameras
@@ -17,6 +18,9 @@ from anylift_cli.progress import Progress
 
 STILL_PX = 0.9
 STILL_SHARE = 0.5
+SURELY_ROTATING = 0.9
+SURELY_ROTATING_PX = 0.4
+LEAST_PARALLAX = 1.5
 
 
 class AutoCamera:
@@ -34,8 +38,29 @@ class AutoCamera:
         if figures["flow_px"] < STILL_PX and figures["unmoved"] > STILL_SHARE:
             reason = f"the background stays within {figures['flow_px']:.1f} px over the whole shot"
             return still_cameras(keypoints, prior, reason, figures)
-        solution = solve_rotations(tracks, prior.focal * tracks.scale, prior.known)
-        return rotating_cameras(keypoints, prior, tracks, solution, _rotating_reason(solution), figures)
+        rotation = solve_rotations(tracks, prior.focal * tracks.scale, prior.known)
+        reason = _rotating_reason(rotation)
+        if rotation.explained > SURELY_ROTATING and rotation.median_residual < SURELY_ROTATING_PX:
+            return rotating_cameras(keypoints, prior, tracks, rotation, reason, figures)
+        moving = solve_movement(video, keypoints, tracks, prior, rotation, progress)
+        if moving is None:
+            return rotating_cameras(keypoints, prior, tracks, rotation, f"{reason}; no path was found", figures)
+        if not _explains_more(moving, rotation):
+            reason = f"{reason}; a travelling camera does not explain it better"
+            return rotating_cameras(keypoints, prior, tracks, rotation, reason, figures)
+        reason = (
+            f"{reason}, travelling {moving.resection.explained:.0%} to {moving.resection.median_residual:.1f} px "
+            f"with a parallax of {moving.structure.angle:.0f}°"
+        )
+        return moving_cameras(keypoints, prior, tracks, moving, reason, figures)
+
+
+def _explains_more(moving: MovingSolution, rotation: RotationSolution) -> bool:
+    return (
+        moving.structure.angle > LEAST_PARALLAX
+        and moving.resection.median_residual < 0.6 * rotation.median_residual
+        and moving.resection.explained > rotation.explained
+    )
 
 
 def background_motion(tracks: Tracks) -> dict[str, float]:

@@ -23,6 +23,7 @@ SOLVED_BELOW = 0.12
 ZOOM_FROM = 0.03
 MAX_LOOPS = 300
 FIT_PX = 1.5
+LENS_ERROR = 0.003
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def solve_rotations(tracks: Tracks, focal: float, focal_known: bool) -> Rotation
         links = links + loops
         seen = Observations.from_links(links, tracks.size)
         path, deviation = refine(path, seen, level=level, zoom=zoom)
-    deviation *= _repeats(links)
+    deviation = np.hypot(deviation * _repeats(links), _lens_deviation(path))
     if level and deviation > SOLVED_BELOW:
         path.log_focal = path.log_focal - path.log_focal[0] + np.log(focal)
         path = _chain_rotations(tracks, links, path.log_focal)
@@ -202,6 +203,13 @@ def _best_level(links: list[Link], size: tuple[int, int], log_zoom: np.ndarray) 
         predicted = second_focal[:, None, None] * turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
         cost += np.minimum(((predicted - second) ** 2).sum(-1), 9).sum(-1)
     return float(candidates[cost.argmin()])
+
+
+def _lens_deviation(path: RotationPath) -> float:
+    """Relative error of the focal length that an undistorted lens model may cause: the less it turns, the more."""
+    forward = path.rotations[:, :, 2]
+    turn = np.arccos(np.clip(forward @ forward[0], -1, 1)).max()
+    return float(LENS_ERROR / max(turn, 1e-6))
 
 
 def _repeats(links: list[Link]) -> float:
