@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -94,7 +95,7 @@ def _foot_path(time: np.ndarray, rig: Rig, side: str, prints: list[Footprint]) -
         ball[now], yaw[now], pitch[now] = _standing_ball(rig, side, step, tilt), step.yaw, tilt
         toe_pitch[now] = np.maximum(tilt, 0)
         contact[now] = np.stack([tilt > -1e-3, tilt < 1e-3], -1)
-    for before, after in zip(prints, prints[1:], strict=False):
+    for before, after in pairwise(prints):
         now = (time >= before.end) & (time < after.start)
         share = (time[now] - before.end) / (after.start - before.end)
         start = _standing_ball(rig, side, before, np.array([-before.push]))

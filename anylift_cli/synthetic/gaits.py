@@ -76,7 +76,6 @@ def along(gait: Gait, time: np.ndarray, rig: Rig, path: Callable[[np.ndarray], n
     pelvis[:, 2] = 0.985 * rig.pelvis_height + gait.bounce * np.cos(2 * phase)
     swing = np.sin(phase)
     yaw = place[:, 2] + 0.07 * swing
-    bend = 0.1 if gait is WALK else 0.55
     tracks = {}
     for side, sign in (("left", -1), ("right", 1)):
         forward = -sign * swing

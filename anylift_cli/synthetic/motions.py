@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from anylift_cli.synthetic.authoring import ELBOW_BACK, HANG, angles, arm, arms, standing, sway, tilted
+from anylift_cli.synthetic.cartwheel import cartwheel
 from anylift_cli.synthetic.footsteps import Footprint, ease, keyed, walk_feet
 from anylift_cli.synthetic.gaits import jog, walk_and_turn
+from anylift_cli.synthetic.handling import carry, sit
 from anylift_cli.synthetic.rig import SIDES, Choreography, Rig
 
 
@@ -182,4 +184,7 @@ MOTIONS = {
     "kick": Motion(kick, 4.4, -0.9),
     "wave": Motion(wave, 5.0, -0.1),
     "dance": Motion(dance, 6.0, 0.2),
+    "sit": Motion(sit, 5.4, -0.8),
+    "carry": Motion(carry, 5.8, -0.8),
+    "cartwheel": Motion(cartwheel, 4.0, 0.1),
 }

@@ -30,12 +30,14 @@ class LimbTrack:
             lengths.
         hold: (T,) 1 where the limb follows `world`, 0 where it follows `local`.
         pole: (T, 3) direction in which the elbow or the knee points, in axes of the chest or the pelvis.
+        grip: (3, 3) world rotation of a hand while it holds its world target; None where the hand follows the forearm.
     """
 
     world: np.ndarray
     local: np.ndarray
     hold: np.ndarray
     pole: np.ndarray
+    grip: np.ndarray | None = None
 
 
 @dataclass
@@ -272,7 +274,10 @@ def _solve_arm(
     rotations[:, joints[0]], rotations[:, joints[1]] = _two_bones(
         target - shoulder, pole, bones, np.array([0.0, 0.0, -1.0])
     )
-    rotations[:, joints[2]] = rotations[:, joints[3]] = rotations[:, joints[1]]
+    track, hand = motion.arms[side], rotations[:, joints[1]]
+    if track.grip is not None:
+        hand = _between(hand, np.broadcast_to(track.grip, hand.shape), track.hold)
+    rotations[:, joints[2]] = rotations[:, joints[3]] = hand
 
 
 def _two_bones(

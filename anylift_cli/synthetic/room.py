@@ -17,6 +17,8 @@ HEIGHT = 3.8
 
 _TONES = ((176, 132, 86), (92, 116, 128), (150, 88, 70), (118, 128, 88), (160, 140, 116), (110, 92, 124))
 _SHIFT = 4
+_LEVELS = 4
+_SHARPNESS = 1.6
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,28 @@ class Surface:
     Attributes:
         corner: (3,) metres, where texel (0, 0) is.
         right, down: (3,) edges along the texture's columns and rows, metres.
-        texture: (h, w, 3) RGB uint8.
+        levels: the texture (h, w, 3) RGB uint8, and its halvings for what is far away.
     """
 
     corner: np.ndarray
     right: np.ndarray
     down: np.ndarray
-    texture: np.ndarray
+    levels: tuple[np.ndarray, ...]
+
+    @classmethod
+    def textured(cls, corner: np.ndarray, right: np.ndarray, down: np.ndarray, texture: np.ndarray) -> Surface:
+        """A surface whose halvings are made here."""
+        levels = [np.ascontiguousarray(texture)]
+        while len(levels) < _LEVELS and min(levels[-1].shape[:2]) >= 16:
+            rows, columns = levels[-1].shape[:2]
+            levels.append(cv2.resize(levels[-1], (columns // 2, rows // 2), interpolation=cv2.INTER_AREA))
+        return cls(corner, right, down, tuple(levels))
 
     def moved(self, world_from_object: np.ndarray) -> Surface:
         """The surface of an object in the world."""
         rotation = world_from_object[:3, :3]
         corner = rotation @ self.corner + world_from_object[:3, 3]
-        return Surface(corner, rotation @ self.right, rotation @ self.down, self.texture)
+        return Surface(corner, rotation @ self.right, rotation @ self.down, self.levels)
 
 
 def draw_surface(
@@ -72,19 +83,40 @@ def draw_surface(
     mask = cv2.bitwise_and(mask, cv2.compare(nearness, inverse_depth[crop], cv2.CMP_GT))
     if not mask.any():
         return
-    rows, columns = surface.texture.shape[:2]
-    image_from_texel = K @ np.stack([right / columns, down / rows, corner], -1)
-    to_centres = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    from_crop = np.array([[1, 0, -0.5 - low[0]], [0, 1, -0.5 - low[1]], [0, 0, 1]])
-    warped = cv2.warpPerspective(
-        surface.texture, from_crop @ image_from_texel @ to_centres, size,
-        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
-    cv2.copyTo(warped, cv2.compare(mask, 255, cv2.CMP_EQ), image[crop])
+    axes = np.stack([right, down, corner], -1)
+    for texture, (least, most) in zip(surface.levels, _level_ranges(surface, K @ axes, K[0, 0]), strict=True):
+        chosen = cv2.bitwise_and(mask, cv2.inRange(nearness, least, most))
+        if chosen.any():
+            _paste(image[crop], chosen, _warp(texture, K @ axes, low, size))
     cv2.copyTo(nearness, cv2.compare(mask, 127, cv2.CMP_GT), inverse_depth[crop])
+
+
+def _level_ranges(surface: Surface, image_from_unit: np.ndarray, focal: float) -> list[tuple[float, float]]:
+    """For each level of the texture, the least and the most 1/z at which a pixel is about as large as its texels.
+
+    One pixel covers 1/(det H n³) texels, for a homography H from texels to pixels and n = 1/z; across the line of
+    sight it is density/(focal n) texels wide, so along it, focal/(det H density n²).
+    """
+    rows, columns = surface.levels[0].shape[:2]
+    density = columns / np.linalg.norm(surface.right)
+    scale = focal * rows * columns / (abs(np.linalg.det(image_from_unit)) * density)
+    bounds = [np.sqrt(scale / (_SHARPNESS * 2**level)) for level in range(len(surface.levels) - 1)]
+    return list(zip([*bounds, 0.0], [np.inf, *bounds], strict=True))
+
+
+def _warp(texture: np.ndarray, image_from_unit: np.ndarray, low: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    rows, columns = texture.shape[:2]
+    texel_centres = np.array([[1 / columns, 0, 0.5 / columns], [0, 1 / rows, 0.5 / rows], [0, 0, 1]])
+    homography = _shift(-0.5 - low[0], -0.5 - low[1]) @ image_from_unit @ texel_centres
+    return cv2.warpPerspective(texture, homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _paste(image: np.ndarray, mask: np.ndarray, patch: np.ndarray) -> None:
+    """Copy `patch` where the mask is 255, mix it in where it is between."""
+    cv2.copyTo(patch, cv2.compare(mask, 255, cv2.CMP_EQ), image)
     edge = cv2.inRange(mask, 1, 254).nonzero()
     share = mask[edge][:, None] / np.float32(255)
-    image[crop][edge] = image[crop][edge] * (1 - share) + warped[edge] * share
+    image[edge] = image[edge] * (1 - share) + patch[edge] * share
 
 
 def draw_shadow(
@@ -131,12 +163,14 @@ def hall(rng: np.random.Generator) -> list[Surface]:
             if index == brick
             else textures.painted_wall(rng, side, HEIGHT, wall_tone, tone[int(rng.integers(len(tone)))])
         )
-        walls.append(Surface(corner, corners[(index + 1) % 4] - corner, down, texture))
+        walls.append(Surface.textured(corner, corners[(index + 1) % 4] - corner, down, texture))
     bottom = corners[0] * [1, 1, 0]
-    floor = Surface(
+    floor = Surface.textured(
         bottom, np.array([side, 0, 0]), np.array([0, -side, 0]), textures.planks(rng, side, side, floor_tone)
     )
-    top = Surface(corners[3], np.array([side, 0, 0]), np.array([0, side, 0]), textures.ceiling(rng, side, side))
+    top = Surface.textured(
+        corners[3], np.array([side, 0, 0]), np.array([0, side, 0]), textures.ceiling(rng, side, side)
+    )
     return [floor, *walls, top]
 
 
@@ -159,7 +193,7 @@ def box(
         facing = np.cross(right, down) / (np.linalg.norm(right) * np.linalg.norm(down))
         light = 0.8 - 0.25 * facing[2] + 0.12 * facing[0]
         texture = textures.crate(rng, np.linalg.norm(right), np.linalg.norm(down), tuple(light * c for c in tone))
-        sides.append(Surface(np.array(corner, float), right, down, texture))
+        sides.append(Surface.textured(np.array(corner, float), right, down, texture))
     return sides
 
 
@@ -170,9 +204,7 @@ def pillar(rng: np.random.Generator, radius: float, height: float = HEIGHT, face
     sheet = textures.poster(rng, 2 * np.pi * radius, height)
     strips = np.array_split(sheet, facets, axis=1)
     down = np.array([0, 0, -height])
-    return [
-        Surface(a, b - a, down, np.ascontiguousarray(strip)) for a, b, strip in zip(rim, rim[1:], strips, strict=False)
-    ]
+    return [Surface.textured(a, b - a, down, strip) for a, b, strip in zip(rim, rim[1:], strips, strict=False)]
 
 
 def _ahead(polygon: np.ndarray) -> np.ndarray | None:

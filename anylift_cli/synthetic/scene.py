@@ -92,17 +92,19 @@ SCENES = {
     spec.name: spec
     for spec in (
         SceneSpec("squat_still", "squat", "still", seed=1),
-        SceneSpec("wave_still", "wave", "still", seed=2),
+        SceneSpec("cartwheel_still", "cartwheel", "still", seed=2),
         SceneSpec("walk_still", "walk", "still", seed=3),
         SceneSpec("walk_pan", "walk", "pan", seed=4),
         SceneSpec("jog_pan", "jog", "pan", seed=5),
-        SceneSpec("dance_pan", "dance", "pan", seed=6),
-        SceneSpec("kick_zoom", "kick", "zoom", seed=7),
-        SceneSpec("wave_zoom", "wave", "zoom", seed=8),
-        SceneSpec("walk_dolly", "walk", "dolly", seed=9),
-        SceneSpec("squat_orbit", "squat", "orbit", seed=10),
-        SceneSpec("dance_orbit", "dance", "orbit", seed=11),
-        SceneSpec("kick_handheld", "kick", "handheld", seed=12),
+        SceneSpec("cartwheel_pan", "cartwheel", "pan", seed=6),
+        SceneSpec("carry_pan", "carry", "pan", seed=7),
+        SceneSpec("kick_zoom", "kick", "zoom", seed=8),
+        SceneSpec("wave_zoom", "wave", "zoom", seed=9),
+        SceneSpec("sit_zoom", "sit", "zoom", seed=10),
+        SceneSpec("walk_dolly", "walk", "dolly", seed=11),
+        SceneSpec("squat_orbit", "squat", "orbit", seed=12),
+        SceneSpec("dance_orbit", "dance", "orbit", seed=13),
+        SceneSpec("carry_handheld", "carry", "handheld", seed=14),
     )
 }
 """Scenes that benchmarks and tests use, by name."""

@@ -28,7 +28,7 @@ def planks(rng: np.random.Generator, width: float, depth: float, tone: tuple[int
             shade[top : top + board, max(right - 1, 0) : right + 1] = 0.5
             left = right
         shade[top : top + 1] *= 0.6
-    shade += 0.045 * noise(rng, rows, columns, (2, 40)) + 0.03 * noise(rng, rows, columns, (3, 3))
+    shade += 0.04 * noise(rng, rows, columns, (3, 40)) + 0.015 * noise(rng, rows, columns, (4, 4))
     return _tint(shade, tone)
 
 
@@ -37,8 +37,7 @@ def painted_wall(
 ) -> np.ndarray:
     """Plaster over a panelled base, with posters, a shelf of books and scuffs; row 0 is the top."""
     columns, rows = round(width * TEXELS_PER_METRE), round(height * TEXELS_PER_METRE)
-    shade = 1 + 0.03 * noise(rng, rows, columns, (90, 140)) + 0.02 * noise(rng, rows, columns, (5, 5))
-    shade += 0.012 * noise(rng, rows, columns, (1.5, 1.5))
+    shade = 1 + 0.03 * noise(rng, rows, columns, (90, 140)) + 0.02 * noise(rng, rows, columns, (6, 6))
     wall = _tint(shade * np.linspace(1.05, 0.93, rows, dtype=np.float32)[:, None], tone)
     base = rows - round(0.9 * TEXELS_PER_METRE)
     left = 0

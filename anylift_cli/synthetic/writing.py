@@ -38,7 +38,7 @@ def write_scene(scene: Scene, folder: Path | str, progress: Progress = SILENT) -
     Raises:
         AnyliftError: `folder` cannot be written.
     """
-    folder, spec = Path(folder), scene.spec
+    folder = Path(folder)
     paths = {"video": folder / "video.mp4"}
     for name, artifact in (
         ("keypoints", true_keypoints(scene)),
@@ -46,14 +46,25 @@ def write_scene(scene: Scene, folder: Path | str, progress: Progress = SILENT) -
         ("motion", true_motion(scene)),
     ):
         paths[name] = artifact.save(folder / f"{name}.npz")
+    write_video(scene, paths["video"], progress)
+    return paths
+
+
+def write_video(scene: Scene, path: Path | str, progress: Progress = SILENT) -> Path:
+    """Render a scene to an H.264 file.
+
+    Raises:
+        AnyliftError: `path` cannot be written.
+    """
+    spec = scene.spec
     with (
-        VideoWriter(paths["video"], spec.width, spec.height, spec.fps) as video,
+        VideoWriter(path, spec.width, spec.height, spec.fps) as video,
         progress.task(f"rendering {spec.name}", total=len(scene.time)) as task,
     ):
         for image in render_scene(scene):
             video.write(image)
             task.advance()
-    return paths
+    return Path(path)
 
 
 def true_keypoints(scene: Scene) -> KeypointsArtifact:
