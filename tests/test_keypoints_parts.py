@@ -100,11 +100,19 @@ def test_a_short_exchange_of_sides_is_doubted_and_a_turn_is_not():
     legs = [K[s + j] for s in ("left_", "right_") for j in ("hip", "ankle", "heel", "big_toe")]
     points[8:10, legs] = points[8:10, [BODY24_MIRROR[i] for i in legs]]
     points[15:] = points[15:, list(BODY24_MIRROR)]
-    lowered = doubt_swaps(points, np.ones((20, 24), np.float32), np.full(20, 200.0))
+    lowered = doubt_swaps(points, np.ones((20, 24), np.float32), np.full(20, 200.0), np.arange(20) / 30)
     doubted = np.argwhere(lowered == np.float32(DOUBTFUL))
     assert set(doubted[:, 0]) == {8, 9}
     assert set(doubted[:, 1]) == {*legs, K["left_knee"], K["right_knee"]}
     assert ((lowered == 1) | (lowered == np.float32(DOUBTFUL))).all()
+
+
+def test_a_body_that_turns_round_for_an_instant_is_doubted():
+    points = np.stack([standing(x=200 + 2 * t).points for t in range(60)])
+    points[20:30] = points[20:30, list(BODY24_MIRROR)]
+    lowered = doubt_swaps(points, np.ones((60, 24), np.float32), np.full(60, 200.0), np.arange(60) / 30)
+    assert (lowered[20:30] == np.float32(DOUBTFUL)).all()
+    assert (lowered[:20] == 1).all() and (lowered[30:] == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from anylift_cli.keypoints.swaps import doubt_swaps
 from anylift_cli.keypoints.tracking import Track
 
 MIN_PRESENCE = 0.5
-"""Seconds for which a person must be seen to count at all, or `MIN_SHARE` of the shot where that is shorter."""
+"""Seconds for which a person must be seen at a stretch to count, or `MIN_SHARE` of the shot where that is shorter."""
 MIN_SHARE = 0.3
+MAX_MISSES = 2
+"""Frames that may be missing from an unbroken view of a person."""
 LASTING_PRESENCE = 1.0
 """The same for those whom `person="all"` keeps."""
 
@@ -22,10 +24,20 @@ def seconds_present(track: Track, times: np.ndarray) -> float:
 
 
 def is_person(track: Track, times: np.ndarray, least: float = MIN_PRESENCE) -> bool:
-    """Whether a track shows a whole person for long enough to be somebody."""
+    """Whether a track shows a whole person for long enough, almost without a break, to be somebody.
+
+    Feet or furniture that look like a person do so for moments only.
+    """
     durations = _durations(times)
-    whole = durations[[position for position, pose in track.poses.items() if is_whole_person(pose)]].sum()
-    return len(track.poses) > 1 and whole >= min(least, MIN_SHARE * durations.sum())
+    whole = np.zeros(len(times), bool)
+    whole[[position for position, pose in track.poses.items() if is_whole_person(pose)]] = True
+    longest = run = misses = 0.0
+    for seen, duration in zip(whole, durations, strict=True):
+        run, misses = (run + duration, 0) if seen else (run, misses + 1)
+        if misses > MAX_MISSES:
+            run = 0.0
+        longest = max(longest, run)
+    return whole.sum() > 1 and longest >= min(least, MIN_SHARE * durations.sum())
 
 
 def prominence(track: Track, times: np.ndarray, width: int, height: int) -> float:
@@ -39,9 +51,9 @@ def prominence(track: Track, times: np.ndarray, width: int, height: int) -> floa
     return float(total)
 
 
-def to_arrays(tracks: list[Track], frames: int, scale: float) -> dict[str, np.ndarray]:
+def to_arrays(tracks: list[Track], times: np.ndarray, scale: float) -> dict[str, np.ndarray]:
     """The per-person arrays of `KeypointsArtifact`; pixels are multiplied by `scale`."""
-    shape = (len(tracks), frames)
+    shape = (len(tracks), len(times))
     arrays = {
         "keypoints": np.full((*shape, len(BODY24), 2), np.nan, np.float32),
         "confidence": np.zeros((*shape, len(BODY24)), np.float32),
@@ -58,7 +70,9 @@ def to_arrays(tracks: list[Track], frames: int, scale: float) -> dict[str, np.nd
             if pose.local_joints is not None:
                 arrays["local_joints"][person, position] = pose.local_joints
         sizes = (arrays["boxes"][person, :, 2:] - arrays["boxes"][person, :, :2]).max(axis=-1)
-        arrays["confidence"][person] = doubt_swaps(arrays["keypoints"][person], arrays["confidence"][person], sizes)
+        arrays["confidence"][person] = doubt_swaps(
+            arrays["keypoints"][person], arrays["confidence"][person], sizes, times
+        )
     if np.isnan(arrays["local_joints"]).all():
         del arrays["local_joints"]
     return arrays

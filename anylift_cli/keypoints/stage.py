@@ -107,7 +107,7 @@ def _track_shot(
         return None
     kept = _kept(people, times, options.person, video)
     return KeypointsArtifact(
-        **to_arrays([people[index] for index in kept], len(times), scale),
+        **to_arrays([people[index] for index in kept], times, scale),
         timestamps=times,
         frame_index=np.array(numbers),
         image_size=np.array([info.width, info.height]),

@@ -4,43 +4,63 @@ from __future__ import annotations
 
 import numpy as np
 
-from anylift_cli.body.skeleton import BODY24_MIRROR, K
+from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, K
 
-LONGEST = 3
-"""Frames for which an exchange may last; what lasts longer may be a person who turned round."""
+LONGEST_LIMB = 3
+"""Frames for which a limb may be exchanged; what lasts longer may be legs that really crossed."""
+LONGEST_BODY = 0.5
+"""Seconds for which the whole body may be exchanged; what lasts longer may be a person who was seen wrongly before."""
 DOUBTFUL = 0.1
 """Confidence left to exchanged points."""
 
+
+def _both_sides(*joints: str) -> list[int]:
+    return [K[side + joint] for joint in joints for side in ("left_", "right_")]
+
+
 _LIMBS = [
-    [K[side + joint] for joint in joints for side in ("left_", "right_")]
-    for joints in (("hip", "knee", "ankle", "heel", "big_toe"), ("shoulder", "elbow", "wrist"), ("eye", "ear"))
+    _both_sides("hip", "knee", "ankle", "heel", "big_toe"),
+    _both_sides("shoulder", "elbow", "wrist"),
+    _both_sides("eye", "ear"),
 ]
+_TORSO, _BODY = _both_sides("shoulder", "hip"), list(range(len(BODY24)))
 _CLEARLY = 0.5
 """An exchange must shorten the way of a limb to less than this."""
 
 
-def doubt_swaps(points: np.ndarray, confidence: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Confidence lowered where legs, arms or face swap sides for at most `LONGEST` frames and swap back.
+def doubt_swaps(points: np.ndarray, confidence: np.ndarray, sizes: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Confidence lowered where legs, arms, face or the whole body swap sides for a moment and swap back.
+
+    A body cannot turn round from one frame to the next: its shoulders would have to pass one another.
 
     Args:
         points: (T, 24, 2) px; NaN where unobserved.
         confidence: (T, 24).
         sizes: (T,) px, size of the person; ways shorter than 2 % of it are noise. NaN where absent.
+        times: (T,) s.
 
     Returns:
         (T, 24).
     """
     lowered = confidence.copy()
-    for limb in _LIMBS:
-        flips = np.flatnonzero(_flips(points[:, limb], points[:, [BODY24_MIRROR[i] for i in limb]], sizes)) + 1
-        begin = 0
-        while begin + 1 < len(flips):
-            first, stop = flips[begin], flips[begin + 1]
-            if stop - first <= LONGEST:
-                lowered[first:stop, limb] = np.minimum(lowered[first:stop, limb], DOUBTFUL)
-                begin += 1
-            begin += 1
+    frames_of_body = int(LONGEST_BODY / np.median(np.diff(times)))
+    for judged, doubted, longest in [(limb, limb, LONGEST_LIMB) for limb in _LIMBS] + [(_TORSO, _BODY, frames_of_body)]:
+        for first, stop in _exchanged(points, judged, sizes, longest):
+            lowered[first:stop, doubted] = np.minimum(lowered[first:stop, doubted], DOUBTFUL)
     return lowered
+
+
+def _exchanged(points: np.ndarray, limb: list[int], sizes: np.ndarray, longest: int) -> list[tuple[int, int]]:
+    """Ranges of frames between a flip and the next one, at most `longest` frames."""
+    flips = np.flatnonzero(_flips(points[:, limb], points[:, [BODY24_MIRROR[i] for i in limb]], sizes)) + 1
+    ranges, index = [], 0
+    while index + 1 < len(flips):
+        first, stop = int(flips[index]), int(flips[index + 1])
+        if stop - first <= longest:
+            ranges.append((first, stop))
+            index += 1
+        index += 1
+    return ranges
 
 
 def _flips(points: np.ndarray, mirrored: np.ndarray, sizes: np.ndarray) -> np.ndarray:
