@@ -15,7 +15,7 @@ from anylift_cli.geometry.cameras import transform
 
 _PIXEL, _PIXEL_OUTLIER = 0.015, 0.10
 """Metres at the person's depth."""
-_POSE, _SPEED = 0.02, 6.0
+_POSE, _SPEED = 0.15, 6.0
 _ACCELERATION = 15.0
 _ANCHOR, _ANCHOR_OUTLIER = 0.004, 0.10
 _SINK = 0.01

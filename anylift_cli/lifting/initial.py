@@ -30,6 +30,7 @@ _HANGS_ON = (
 )
 _DEPTH_WINDOW = 0.5
 """Seconds over which depth from apparent size is averaged."""
+_POSE_WINDOW = 0.06
 
 
 def dictionary_poses(prior: PosePrior, rest: Tensor) -> Tensor:
@@ -87,8 +88,9 @@ def matched_poses(observation: Observation, prior: PosePrior, rest: Tensor, hypo
 def place(local: Tensor, observation: Observation) -> Tensor:
     """World points (B, T, 24, 3) of root-centred camera-axes points `local` that project onto the observation.
 
-    The translation is the linear least-squares solution of each frame; its depth is averaged over time in
-    proportion to how well it is seen, and frames without enough points take it from their neighbours.
+    The translation is the linear least-squares solution of each frame; its depth, and lightly the whole pose,
+    is averaged over time in proportion to how well it is seen, and frames without enough points take it from
+    their neighbours.
     """
     u, v = observation.rays.unbind(-1)
     x, y, z = local.unbind(-1)
@@ -108,7 +110,8 @@ def place(local: Tensor, observation: Observation) -> Tensor:
     root = torch.cat([gaze * smooth[..., None], smooth[..., None]], -1)
     camera_points = local + root[..., None, :]
     rotation, centre = observation.world_from_camera[..., :3, :3], observation.world_from_camera[..., None, :3, 3]
-    return camera_points @ rotation.transpose(-1, -2) + centre
+    world_points = camera_points @ rotation.transpose(-1, -2) + centre
+    return averaged(world_points.flatten(2), evidence, observation.times, _POSE_WINDOW).unflatten(2, (-1, 3))
 
 
 def averaged(values: Tensor, weight: Tensor, times: Tensor, window: float) -> Tensor:

@@ -17,7 +17,7 @@ from anylift_cli.lifting.observation import Observation, root_of
 class Weights:
     """Standard deviations and weights of the terms."""
 
-    pixel: float = 0.02
+    pixel: float = 0.014
     """metres at the person's depth"""
     pixel_outlier: float = 0.15
     local_side: float = 0.06
@@ -29,7 +29,7 @@ class Weights:
     """m/s²"""
     root_acceleration: float = 4.0
     smooth: float = 1.0
-    pose: float = 0.05
+    pose: float = 0.5
     foot_speed: float = 0.05
     """m/s, of a foot in contact"""
     foot_height: float = 0.02
