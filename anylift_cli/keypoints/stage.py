@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence
 from anylift_cli.keypoints.tracking import Track, Tracker
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
-from anylift_cli.video import Shot, VideoInfo, find_shots, probe, read_frames
+from anylift_cli.video import Frame, Shot, VideoInfo, find_shots, probe, read_frames
 
 STAGE_VERSION = 1
 
@@ -84,15 +85,11 @@ def _track_shot(
     """One streaming pass over a shot; None where nobody is found."""
     numbers: list[int] = []
     with (
-        ThreadPoolExecutor(WORKERS + 1) as pool,
+        ThreadPoolExecutor(WORKERS + 2) as pool,
         progress.task(f"people in shot {shot.number}", shot.stop - shot.first) as task,
     ):
         tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE), pool)
-        for frame in read_frames(video, shot.start_time, max_size=MAX_SIZE):
-            if frame.index >= shot.stop:
-                break
-            if frame.index < shot.first:
-                continue
+        for frame in _ahead(read_frames(video, shot.start_time, shot.end_time, MAX_SIZE), pool):
             tracker.step(frame.image, frame.time)
             numbers.append(frame.index)
             scale = info.width / frame.image.shape[1]
@@ -133,6 +130,14 @@ def _track_shot(
             ],
         },
     )
+
+
+def _ahead(frames: Iterator[Frame], pool: ThreadPoolExecutor) -> Iterator[Frame]:
+    """The same frames, each decoded while the one before is being worked on."""
+    coming = pool.submit(next, frames, None)
+    while (frame := coming.result()) is not None:
+        coming = pool.submit(next, frames, None)
+        yield frame
 
 
 def _kept(people: list[Track], times: np.ndarray, person: str, video: Path) -> list[int]:

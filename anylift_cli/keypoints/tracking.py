@@ -58,7 +58,7 @@ class Tracker:
     Args:
         estimator: finds and estimates.
         max_people: how many are followed at the same time; a much larger newcomer replaces the smallest.
-        pool: `WORKERS` threads and one more, which searches.
+        pool: at least `WORKERS` threads and one more, which searches.
     """
 
     def __init__(self, estimator: PoseEstimator, max_people: int, pool: ThreadPoolExecutor) -> None:
