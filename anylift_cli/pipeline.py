@@ -206,13 +206,12 @@ def _difference(meta: dict[str, Any], parts: dict[str, Any]) -> str:
         if before != __version__:
             return f"anylift {before} → {__version__} changed the stage"
         return f"the stage changed (version {old.get('stage_version')} → {parts['stage_version']})"
-    for kind in ("options", "weights", "inputs"):
+    for kind, noun in (("options", "option"), ("weights", "weights file"), ("inputs", "input")):
         before, now = old.get(kind) if isinstance(old.get(kind), dict) else {}, parts[kind]
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
-                if kind == "options":
-                    return f"option {name} changed: {_word(before.get(name))} → {_word(now.get(name))}"
-                return f"{kind.removesuffix('s')} {name} changed"
+                values = f": {_word(before.get(name))} → {_word(now.get(name))}" if kind == "options" else ""
+                return f"{noun} {name} changed{values}"
     return f"backend changed: {_word(old.get('backend'))} → {_word(parts['backend'])}"
 
 

@@ -41,7 +41,7 @@ def cameras_stage(options: CameraOptions) -> Stage:
 def lift_stage(options: LiftOptions) -> Stage:
     """keypoints, cameras → lifted."""
     backend = _backend("anylift.lifters", options.lifter)
-    weights = {"pose prior": sha256_of(find_weights(POSE_PRIOR))}
+    weights = _weights("open")
     from anylift_cli.lifting.stage import STAGE_VERSION, run_lift
 
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
@@ -49,7 +49,7 @@ def lift_stage(options: LiftOptions) -> Stage:
 
 def fit_stage(options: FitOptions) -> Stage:
     """lifted, keypoints → motion."""
-    weights = {"body": sha256_of(body_file(options.body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
+    weights = _weights(options.body)
     from anylift_cli.fitting.stage import STAGE_VERSION, run_fit
 
     return Stage("fit", STAGE_VERSION, MotionArtifact, run_fit, options, weights=weights)
@@ -68,6 +68,10 @@ def body_file(body: str) -> Path:
     if not path.is_file():
         raise UsageError(f"the body file {path} does not exist", "give the path of an SMPL .npz file, or 'open'")
     return path
+
+
+def _weights(body: str) -> dict[str, str]:
+    return {"body": sha256_of(body_file(body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
 
 
 def _backend(group: str, name: str) -> str:

@@ -165,7 +165,7 @@ def read_npz(path: Path | str, only: set[str] | None = None) -> dict[str, np.nda
         raise AnyliftError(f"{path} is a folder, not a file") from error
     except PermissionError as error:
         raise AnyliftError(f"{path} cannot be read: permission denied") from error
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, zlib_error) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, RuntimeError, zlib_error) as error:
         raise AnyliftError(
             f"{path} is damaged or not an npz file: {error}", "delete it and run the stage that writes it again"
         ) from error

@@ -174,6 +174,6 @@ Lifter = Annotated[
 ]
 Height = Annotated[
     float | None,
-    typer.Option(metavar="M", min=0.5, max=2.6, help="Standing height of the person, when known: fixes the scale."),
+    typer.Option(metavar="M", min=0.5, max=2.5, help="Standing height of the person, when known: fixes the scale."),
 ]
 Body = Annotated[str, typer.Option(metavar="open|FILE", help="The body that ships with anylift, or an SMPL .npz file.")]

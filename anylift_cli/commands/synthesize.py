@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,16 +19,22 @@ def synthesize(
 ) -> None:
     """Make a scene with exact ground truth: video, keypoints, cameras and motion.
 
-    Example: anylift synthesize list; anylift synthesize walk_pan --out walk_pan
+    --seed other than 0 makes a variant of the scene: other clothes, body shape and room.
+
+    Example: anylift synthesize walk_pan --out walk_pan
     """
-    from anylift_cli.synthetic.scene import SCENES, synthesize
+    from anylift_cli.synthetic.scene import SCENES, scene_spec
 
     if scene == "list":
-        common.show({"scenes": sorted(SCENES)}, lambda: "\n".join(sorted(SCENES)))
+        common.show({"scenes": list(SCENES)}, lambda: "\n".join(SCENES))
         return
 
     from anylift_cli.pipeline import check_writable
+    from anylift_cli.synthetic.writing import synthesize
 
+    spec = scene_spec(scene)
+    if common.seed:
+        spec = replace(spec, seed=common.seed)
     check_writable(out, "--out")
-    files = synthesize(scene, out, common.progress)
+    files = synthesize(spec, out, common.progress)
     common.show({name: str(file) for name, file in files.items()}, lambda: "\n".join(map(str, files.values())))

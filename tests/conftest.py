@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anylift_cli.artifacts import CamerasArtifact
+
+
+@pytest.fixture
+def anylift(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line as its own process in `tmp_path`."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "anylift_cli", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that holds 256 KiB."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small file system can only be mounted by root, with `mount` at hand")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def cameras() -> CamerasArtifact:
+    """Seven frames of a camera at rest."""
+    return CamerasArtifact(
+        world_from_camera=np.tile(np.eye(4), (7, 1, 1)),
+        K=np.tile(np.diag([900.0, 900.0, 1.0]), (7, 1, 1)),
+        confidence=np.linspace(0, 1, 7),
+        up=[0, -1, 0],
+        timestamps=np.arange(7) / 30,
+        image_size=[1280, 720],
+        meta={"motion": "still", "scale": "metric", "reason": "größer als nötig"},
+    )
