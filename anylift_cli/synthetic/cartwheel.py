@@ -35,7 +35,7 @@ def cartwheel(time: np.ndarray, rig: Rig) -> Choreography:
         )
         track = arm(side, local, (1.0, 0.0, -0.4))
         track.world = np.tile([0.04, y, _WRIST_HEIGHT], (len(time), 1))
-        track.hold = keyed(time, (lands - 0.22, 0), (lands, 1), (leaves, 1), (leaves + 0.2, 0))
+        track.hold = keyed(time, (lands - 0.32, 0), (lands, 1), (leaves, 1), (leaves + 0.2, 0))
         fingers, up = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
         track.grip = np.stack([sign * fingers, up, np.cross(sign * fingers, up)], -1)
         tracks[side] = track

@@ -8,7 +8,7 @@ from anylift_cli.synthetic.authoring import HANG, angles, arm, arms, standing, s
 from anylift_cli.synthetic.footsteps import Footprint, ease, keyed, walk_feet
 from anylift_cli.synthetic.rig import SIDES, Box, Choreography, Rig
 
-_SEAT_UNDER_PELVIS = 0.105
+_SEAT_UNDER_PELVIS = 0.165
 _BOX = (0.30, 0.36, 0.32)
 _HAND_HEIGHT = 0.20
 
@@ -17,7 +17,7 @@ def sit(time: np.ndarray, rig: Rig) -> Choreography:
     """Sits down on a box, looks around, gets up."""
     thigh = float(np.linalg.norm(rig.bone("left_hip", "left_knee")))
     shank = float(np.linalg.norm(rig.bone("left_knee", "left_ankle")))
-    seat = 0.08 + shank - 0.06
+    seat = shank - 0.03
     high, low, back = 0.985 * rig.pelvis_height, seat + _SEAT_UNDER_PELVIS, -thigh - 0.02
     place = keyed(
         time,

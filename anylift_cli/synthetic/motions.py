@@ -47,7 +47,9 @@ def squat(time: np.ndarray, rig: Rig) -> Choreography:
         head=angles(time, -0.6 * depth),
         legs=legs,
         feet=feet,
-        arms=arms((1 - raise_) ** 2 * hang + 2 * raise_ * (1 - raise_) * between + raise_**2 * front),
+        arms=arms(
+            (1 - raise_) ** 2 * hang + 2 * raise_ * (1 - raise_) * between + raise_**2 * front, (0.5, -0.7, -0.6)
+        ),
     )
 
 
@@ -65,7 +67,7 @@ def kick(time: np.ndarray, rig: Rig) -> Choreography:
     beat = np.where(time < 2.1, time, time - 2.1)
     beat = np.where(time < 4.2, beat, 0.0)
     leg, foot = legs["right"], feet["right"]
-    leg.hold = 1 - keyed(beat, (1.07, 0), (1.22, 1), (1.78, 1), (2.0, 0))
+    leg.hold = 1 - keyed(beat, (1.06, 0), (1.34, 1), (1.72, 1), (2.03, 0))
     leg.local = keyed(
         beat,
         (1.05, (-0.02, -0.9, -0.25)), (1.28, (0.02, -0.30, 0.20)), (1.36, (0.04, -0.25, 0.25)),
@@ -73,7 +75,7 @@ def kick(time: np.ndarray, rig: Rig) -> Choreography:
     )  # fmt: skip
     leg.pole = keyed(beat, (1.05, (-0.2, 0, 1)), (1.3, (0, 0.8, 1)), (1.8, (0, 0.8, 1)), (2.0, (-0.2, 0, 1)))
     foot.ankle_bend = keyed(beat, (1.05, 0.1), (1.4, 0.1), (1.52, 0.5), (1.6, 0.5), (1.8, 0.1))
-    raised = keyed(beat, (0.75, 0), (1.1, 0.75), (1.4, 1), (1.7, 1), (2.0, 0.6), (2.1, 0))
+    raised = keyed(beat, (0.75, 0), (1.1, 0.75), (1.4, 1), (1.6, 1), (2.1, 0))
     struck = keyed(beat, (1.3, 0), (1.53, 1), (1.6, 1), (1.85, 0))
     zero = np.zeros_like(time)
     pelvis = np.stack(

@@ -17,7 +17,7 @@ REACH = 0.992
 """Share of a limb's length up to which it is stretched; full extension makes knees and elbows snap."""
 
 _SPINE = ("spine1", "spine2", "spine3")
-_SMOOTHING_ROUNDS = 4
+_SMOOTHING_ROUNDS = 40
 
 
 @dataclass
@@ -235,7 +235,7 @@ def _give_way(choreography: Choreography, rig: Rig, targets: _Targets) -> np.nda
     ]
 
     def project(pelvis: np.ndarray) -> np.ndarray:
-        for _ in range(12):
+        for _ in range(8):
             for world, held, offset, reach in limbs:
                 gap = world - pelvis - offset
                 distance = np.linalg.norm(gap, axis=-1)
@@ -245,8 +245,7 @@ def _give_way(choreography: Choreography, rig: Rig, targets: _Targets) -> np.nda
 
     pelvis = choreography.pelvis
     for _ in range(_SMOOTHING_ROUNDS):
-        moved = project(pelvis) - choreography.pelvis
-        pelvis = choreography.pelvis + gaussian_filter1d(1.05 * moved, 2.5, axis=0, mode="nearest")
+        pelvis = pelvis + 1.5 * gaussian_filter1d(project(pelvis) - pelvis, 2.5, axis=0, mode="nearest")
     return project(pelvis)
 
 
