@@ -140,3 +140,12 @@ def test_an_empty_room_and_a_single_frame(tmp_path):
         run_keypoints(tmp_path / "room.mp4", KeypointOptions())
     with pytest.raises(NothingFoundError, match="fewer than two frames"):
         run_keypoints(tmp_path / "frame.mp4", KeypointOptions())
+
+
+@pytest.mark.slow
+@needs_videos
+def test_two_men_in_black_half_a_minute_apart_are_two_people():
+    """One leaves at 44 s, the other enters at 75 s."""
+    people = run_keypoints(VIDEOS / "intel_one_by_one_person.mp4", KeypointOptions(person="all", start=42, end=78))
+    seen = sorted(people.timestamps[row][[0, -1]].tolist() for row in people.present)
+    assert len(seen) == 3 and seen[0][1] < 46 and seen[2][0] > 74

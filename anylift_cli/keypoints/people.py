@@ -14,6 +14,8 @@ MIN_PRESENCE = 0.5
 MIN_SHARE = 0.3
 MAX_MISSES = 2
 """Frames that may be missing from an unbroken view of a person."""
+MIN_RELATIVE_RATE = 0.02
+"""Least prominence per second compared with the most prominent person's; a seventh of the height has this."""
 LASTING_PRESENCE = 1.0
 """The same for those whom `person="all"` keeps."""
 
@@ -38,6 +40,15 @@ def is_person(track: Track, times: np.ndarray, least: float = MIN_PRESENCE) -> b
             run = 0.0
         longest = max(longest, run)
     return whole.sum() > 1 and longest >= min(least, MIN_SHARE * durations.sum())
+
+
+def ranked(tracks: list[Track], times: np.ndarray, width: int, height: int) -> list[Track]:
+    """Those who are somebody, most prominent first; tiny ones, often furniture, only beside nobody larger."""
+    people = [track for track in tracks if is_person(track, times)]
+    worth = {id(track): prominence(track, times, width, height) for track in people}
+    people.sort(key=lambda track: -worth[id(track)])
+    rates = [worth[id(track)] / seconds_present(track, times) for track in people]
+    return [track for track, rate in zip(people, rates, strict=True) if rate >= MIN_RELATIVE_RATE * rates[0]]
 
 
 def prominence(track: Track, times: np.ndarray, width: int, height: int) -> float:

@@ -12,7 +12,7 @@ from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.keypoints.base import WORKERS, KeypointOptions, PoseEstimator
-from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, seconds_present, to_arrays
+from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, ranked, seconds_present, to_arrays
 from anylift_cli.keypoints.tracking import Track, Tracker
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
@@ -98,8 +98,7 @@ def _track_shot(
         return None
     times = np.array(tracker.times)
     size = info.width / scale, info.height / scale
-    people = [track for track in tracker.tracks if is_person(track, times)]
-    people.sort(key=lambda track: -prominence(track, times, *size))
+    people = ranked(tracker.tracks, times, *size)
     if not people:
         return None
     kept = _kept(people, times, options.person, video)

@@ -14,7 +14,9 @@ from anylift_cli.keypoints.plausibility import can_follow, is_believable, is_sam
 
 SOON = 1.0
 SAME_CLOTHES, SAME_CLOTHES_SOON = 0.8, 0.65
-"""Likeness from which a person who comes back, at any time or within `SOON` seconds, is one seen before."""
+"""Likeness from which a person who comes back, late or within `SOON` seconds, is one seen before."""
+LONGEST_ABSENCE = 5.0
+"""Seconds after which clothes do not tell who it is: the next person in black may be another."""
 PATIENCE = 0.5
 """Seconds for which a lost person is still looked for at the last place."""
 LOOK_BACK = 0.5
@@ -146,6 +148,8 @@ class Tracker:
             if track.last >= first or track.look is None or newcomer.look is None:
                 continue
             gap = self.times[first] - self.times[track.last]
+            if gap > LONGEST_ABSENCE:
+                continue
             alike = likeness(newcomer.look, track.look)
             enough = SAME_CLOTHES_SOON if gap < SOON else SAME_CLOTHES
             if alike > max(best_likeness, enough) and can_follow(track.poses[track.last], newcomer.poses[first], gap):
