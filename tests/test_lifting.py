@@ -1,0 +1,204 @@
+"""Lifting against scenes whose motion, cameras and keypoints are known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
+from anylift_cli.body.model import BodyModel
+from anylift_cli.body.prior import PosePrior
+from anylift_cli.body.skeleton import K
+from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.evaluation import metrics
+from anylift_cli.geometry.cameras import invert, project_camera, transform
+from anylift_cli.geometry.rotations import matrix_from_axis_angle
+from anylift_cli.geometry.windows import windows
+from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.lifting.edges import EDGES, TWIN
+from anylift_cli.lifting.gravity import find_gravity
+from anylift_cli.lifting.scale import path_scale
+from anylift_cli.lifting.stage import run_lift
+from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
+
+LIMBS = [K[f"{side}_{name}"] for side in ("left", "right")
+         for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def walk() -> Scene:
+    return build_scene(SceneSpec("walk_still", "walk", "still", seed=3, seconds=2.5))
+
+
+@pytest.fixture(scope="module")
+def dolly() -> Scene:
+    return build_scene(SceneSpec("walk_dolly", "walk", "dolly", seed=11, seconds=2.5))
+
+
+def artifacts_of(scene: Scene, with_local: bool, noise_px: float = 2.0) -> tuple[KeypointsArtifact, CamerasArtifact]:
+    """Detections of a scene with Gaussian noise, and its cameras in the axes of the first one."""
+    rng = np.random.default_rng(0)
+    in_camera = transform(invert(scene.world_from_camera), scene.keypoints3d)
+    pixels = project_camera(in_camera, scene.K) + rng.normal(0, noise_px, (*in_camera.shape[:2], 2))
+    low, high = pixels.min(1), pixels.max(1)
+    local = in_camera - in_camera[:, [K["left_hip"], K["right_hip"]]].mean(1, keepdims=True)
+    frames = len(pixels)
+    size = [scene.spec.width, scene.spec.height]
+    keypoints = KeypointsArtifact(
+        keypoints=pixels[None],
+        confidence=np.full((1, frames, 24), 0.9),
+        boxes=np.concatenate([low, high], -1)[None],
+        present=np.ones((1, frames)),
+        timestamps=scene.time,
+        frame_index=np.arange(frames),
+        image_size=size,
+        local_joints=local[None] if with_local else None,
+    )
+    first = invert(scene.world_from_camera)[0]
+    cameras = CamerasArtifact(
+        world_from_camera=first @ scene.world_from_camera,
+        K=scene.K,
+        confidence=np.ones(frames),
+        up=first[:3, 2],
+        timestamps=scene.time,
+        image_size=size,
+        meta={"motion": "moving", "scale": "metric", "up_source": "camera x axes"},
+    )
+    return keypoints, cameras
+
+
+def errors(scene: Scene, joints: np.ndarray, world_from_camera: np.ndarray) -> tuple[float, float]:
+    """MPJPE of the limbs and root path error, metres, after turning about the vertical only."""
+    heading = metrics.yaw_between(world_from_camera[:, :3, :3], scene.world_from_camera[:, :3, :3])
+    hips = [K["left_hip"], K["right_hip"]]
+    ours, truth = joints @ heading.T, scene.keypoints3d
+    roots = [points[:, hips].mean(1) for points in (ours, truth)]
+    rooted = [np.concatenate([root[:, None], points[:, LIMBS]], 1) for root, points in zip(roots, (ours, truth), strict=True)]
+    return metrics.mpjpe(*rooted), metrics.root_error(*roots)
+
+
+def test_edges_share_lengths_between_sides() -> None:
+    lengths = {}
+    for (start, end, _), twin in zip(EDGES, TWIN.tolist(), strict=True):
+        lengths.setdefault(twin, []).append({start, end})
+    assert sorted(lengths) == list(range(len(lengths)))
+    thighs = [{K[f"{side}_hip"], K[f"{side}_knee"]} for side in ("left", "right")]
+    assert thighs in lengths.values()
+    assert all(len(pairs) <= 2 for pairs in lengths.values())
+
+
+def test_local_evidence_gives_pose_and_path(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=True)
+    lifted = run_lift(keypoints, cameras, LiftOptions(height=float(walk.body.standing_height(_betas(walk))[0])))
+    pose, root = errors(walk, lifted.joints[0], lifted.world_from_camera)
+    assert pose < 0.045
+    assert root < 0.10
+
+
+def test_two_dimensional_points_alone_give_a_usable_pose(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=False)
+    lifted = run_lift(keypoints, cameras, LiftOptions(height=float(walk.body.standing_height(_betas(walk))[0])))
+    pose, root = errors(walk, lifted.joints[0], lifted.world_from_camera)
+    assert pose < 0.10
+    assert root < 0.15
+
+
+def test_scale_of_a_moving_camera_is_found(dolly: Scene) -> None:
+    keypoints, cameras = artifacts_of(dolly, with_local=True)
+    world_from_camera = cameras.world_from_camera.copy()
+    world_from_camera[:, :3, 3] *= 0.37
+    shrunk = replace(cameras, world_from_camera=world_from_camera, meta={**cameras.meta, "scale": "arbitrary"})
+    height = float(dolly.body.standing_height(_betas(dolly))[0])
+    lifted = run_lift(keypoints, shrunk, LiftOptions(height=height))
+    assert lifted.meta["scale"]["metres_per_unit"] == pytest.approx(1 / 0.37, rel=0.12)
+    pose, root = errors(dolly, lifted.joints[0], lifted.world_from_camera)
+    assert pose < 0.05
+    assert root < 0.15
+
+
+def test_path_scale_is_exact_without_noise(dolly: Scene) -> None:
+    poses = torch.as_tensor(dolly.world_from_camera, dtype=torch.float32)
+    feet = transform(invert(poses), torch.as_tensor(dolly.keypoints3d, dtype=torch.float32))[:, list(CONTACT_POINTS)]
+    found = path_scale(
+        feet, torch.ones(feet.shape[:2]), poses[:, :3, :3], poses[:, :3, 3] / 5, torch.as_tensor(dolly.time).float()
+    )
+    assert found.value == pytest.approx(5.0, rel=0.02)
+    assert 0 <= found.uncertainty < 0.2
+
+
+@pytest.mark.parametrize("tilt", [(8.0, 0.0), (-6.0, 3.0)])
+def test_gravity_is_found_from_the_feet(walk: Scene, tilt: tuple[float, float]) -> None:
+    points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
+    turn = matrix_from_axis_angle(torch.deg2rad(torch.tensor([tilt[0], tilt[1], 0.0])))
+    gaze = torch.tensor([0.0, 1.0, 0.0])
+    found = find_gravity(
+        points @ turn.T, torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float(), "assumed"
+    )
+    up = found.upright_from_world @ turn @ torch.tensor([0.0, 0.0, 1.0])
+    assert torch.rad2deg(torch.acos(up[2].clamp(-1, 1))) < 2.5
+    assert "feet on the floor" in found.source
+
+
+def test_contacts_of_a_walk_match_its_footsteps(walk: Scene) -> None:
+    feet = torch.as_tensor(walk.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
+    times = torch.as_tensor(walk.time).float()
+    centre = torch.as_tensor(walk.world_from_camera[:, :3, 3]).float()
+    still = still_probability(feet, centre, times, 0.30, 0.06)
+    clearance = feet[..., 2].amin(0)
+    floor = floor_height(feet[..., 2] - clearance, still)
+    assert floor == pytest.approx(0.0, abs=0.01)
+    contact = contact_probability(feet, still, floor, clearance, times) > 0.5
+    agreement = (contact.numpy() == (walk.foot_contact > 0.5)).mean()
+    assert agreement > 0.88
+
+
+def test_windows_cover_every_frame_once() -> None:
+    for count in (5, 240, 241, 700, 1999):
+        total = torch.zeros(count)
+        for window in windows(count):
+            total[window.frames] += window.weight
+        assert torch.allclose(total, torch.ones(count), atol=1e-5)
+
+
+def test_prior_prefers_people_to_noise(walk: Scene) -> None:
+    prior = PosePrior.load()
+    points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
+    broken = points.clone()
+    broken[:, K["left_ankle"]] += 2 * (broken[:, K["left_hip"]] - broken[:, K["left_knee"]])
+    assert prior.energy(points).mean() < 0.5 * prior.energy(broken).mean()
+    assert (prior.energy(points) >= 0).all()
+
+
+def test_gaps_are_bridged_and_marked(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=True)
+    keypoints.present[0, 30:38] = False
+    keypoints.confidence[0, 30:38] = 0
+    keypoints.keypoints[0, 30:38] = np.nan
+    keypoints.local_joints[0, 30:38] = np.nan
+    lifted = run_lift(keypoints, cameras, LiftOptions())
+    assert np.isfinite(lifted.joints).all()
+    jump = np.linalg.norm(np.diff(lifted.joints[0], axis=0), axis=-1).max()
+    assert jump < 0.25
+    assert lifted.joint_std[0, 34].mean() > 2 * lifted.joint_std[0, 10].mean()
+
+
+def test_other_frames_and_impossible_heights_are_refused(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=False)
+    with pytest.raises(UsageError, match="height"):
+        run_lift(keypoints, cameras, LiftOptions(height=17.0))
+    shifted = replace(cameras, timestamps=cameras.timestamps + 1.0)
+    with pytest.raises(AnyliftError, match="frames"):
+        run_lift(keypoints, shifted, LiftOptions())
+
+
+def _betas(scene: Scene) -> torch.Tensor:
+    return torch.as_tensor(scene.betas[None], dtype=torch.float32)
+
+
+def test_open_body_is_what_lifting_measures_people_by() -> None:
+    body = BodyModel.load("open")
+    assert float(body.standing_height(body.from_height(1.83))[0]) == pytest.approx(1.83, abs=1e-3)
