@@ -91,7 +91,7 @@ def zoom(shot: Shot, distance: float) -> tuple[np.ndarray, np.ndarray, np.ndarra
     follow = 0.5 * target + 0.5 * shot.follow(0.6)
     across = np.array([-np.sin(shot.azimuth), np.cos(shot.azimuth), 0.1])
     sweep = 0.35 * np.sin(2 * np.pi * shot.time / 5.3)[:, None] * across
-    return position, follow + sweep, focal * (0.72 + 0.36 * ease(shot.share * 1.1 - 0.05))
+    return position, follow + sweep, focal * (0.80 + 0.38 * ease(shot.share * 1.1 - 0.05))
 
 
 def dolly(shot: Shot, distance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

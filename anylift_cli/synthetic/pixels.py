@@ -57,12 +57,12 @@ def render_scene(scene: Scene) -> Iterator[np.ndarray]:
 
 
 def furniture(scene: Scene, rng: np.random.Generator) -> list[Surface]:
-    """Boxes and pillars that stand clear of the person and never between the person and the camera."""
+    """Boxes and pillars, clear of the person and never in front of or close behind them as the camera sees it."""
     person = scene.joints[:, 0, :2]
     camera = scene.world_from_camera[:, :2, 3]
-    between = np.linspace(0, 1, 9)[:, None, None]
+    between = np.linspace(0, 1.5, 13)[:, None, None]
     clear = np.concatenate(
-        [(person + between * (camera - person)).reshape(-1, 2), scene.joints[..., :2].reshape(-1, 2)]
+        [(camera + between * (person - camera)).reshape(-1, 2), scene.joints[..., :2].reshape(-1, 2)]
     )
     placed, surfaces = np.empty((0, 3)), []
     for number in range(60):
