@@ -77,7 +77,9 @@ def errors(scene: Scene, joints: np.ndarray, world_from_camera: np.ndarray) -> t
     hips = [K["left_hip"], K["right_hip"]]
     ours, truth = joints @ heading.T, scene.keypoints3d
     roots = [points[:, hips].mean(1) for points in (ours, truth)]
-    rooted = [np.concatenate([root[:, None], points[:, LIMBS]], 1) for root, points in zip(roots, (ours, truth), strict=True)]
+    rooted = [
+        np.concatenate([root[:, None], points[:, LIMBS]], 1) for root, points in zip(roots, (ours, truth), strict=True)
+    ]
     return metrics.mpjpe(*rooted), metrics.root_error(*roots)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from anylift_cli.artifacts.base import read_npz
-from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
+from anylift_cli.body.skeleton import BODY24, LEFT_HIP, RIGHT_HIP, K
+from anylift_cli.geometry.vectors import dot, squared_length, unit
 from anylift_cli.weights_store import find_weights
 
 PRIOR_FILE = "pose_prior.npz"
@@ -28,21 +28,22 @@ _SEGMENTS = tuple(
     )
 )  # fmt: skip
 FEATURES = 3 * len(_SEGMENTS)
+_DIFFERENCE = torch.zeros(len(_SEGMENTS), len(BODY24))
+for _row, (_start, _end) in enumerate(_SEGMENTS):
+    _DIFFERENCE[_row, _start], _DIFFERENCE[_row, _end] = -1, 1
 
 
 def torso_frame(points: Tensor) -> Tensor:
     """Axes of the trunk: columns left, up (mid hip to neck) and front of `body24` points (..., 24, 3) → (..., 3, 3)."""
-    left = normalize(points[..., LEFT_HIP, :] - points[..., RIGHT_HIP, :], dim=-1)
+    left = unit(points[..., LEFT_HIP, :] - points[..., RIGHT_HIP, :])
     upward = points[..., K["neck"], :] - 0.5 * (points[..., LEFT_HIP, :] + points[..., RIGHT_HIP, :])
-    upward = normalize(upward - (upward * left).sum(-1, keepdim=True) * left, dim=-1)
+    upward = unit(upward - dot(upward, left)[..., None] * left)
     return torch.stack([left, upward, torch.linalg.cross(left, upward)], -1)
 
 
 def bone_directions(points: Tensor) -> Tensor:
     """Unit directions of limbs and shoulder line in the trunk's axes, (..., 24, 3) → (..., FEATURES)."""
-    start, end = zip(*_SEGMENTS, strict=True)
-    directions = normalize(points[..., list(end), :] - points[..., list(start), :], dim=-1)
-    return (directions @ torso_frame(points)).flatten(-2)
+    return (unit(_DIFFERENCE.to(points) @ points) @ torso_frame(points)).flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class PosePrior:
         whitened = (features @ self.whitening.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
         log_det = self.whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         normalizer = log_det - 0.5 * FEATURES * math.log(2 * math.pi)
-        return torch.logsumexp(self.log_weights + normalizer - 0.5 * whitened.square().sum(-1), dim=-1)
+        return torch.logsumexp(self.log_weights + normalizer - 0.5 * squared_length(whitened), dim=-1)
 
     def energy(self, points: Tensor) -> Tensor:
         """How unusual `body24` poses (..., 24, 3) are: 0 at the densest mean, growing like σ²/2, (...)."""

@@ -12,6 +12,7 @@ from anylift_cli.body.model import BodyPoints
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import J
 from anylift_cli.geometry.cameras import transform
+from anylift_cli.geometry.vectors import squared_length
 
 _PIXEL, _PIXEL_OUTLIER = 0.015, 0.10
 """Metres at the person's depth."""
@@ -76,9 +77,9 @@ def energy(
     points = output.keypoints
     camera = transform(target.camera_from_world, points)
     depth = camera[..., 2:].clamp_min(0.2)
-    miss = ((camera[..., :2] / depth - target.rays) * depth.detach()).square().sum(-1)
+    miss = squared_length((camera[..., :2] / depth - target.rays) * depth.detach())
     total = (target.weight * _robust(miss, _PIXEL, _PIXEL_OUTLIER)).sum(-1)
-    offset = (points - target.points).square().sum(-1)
+    offset = squared_length(points - target.points)
     total = total + (_robust(offset, 1.0, 0.3) / target.deviation.square()).sum(-1)
     total = total + _POSE * prior.energy(points).clamp_max(200.0)
     turn = 2 * (3 - pose.diagonal(dim1=-2, dim2=-1).sum(-1)).clamp_min(0)
@@ -87,7 +88,7 @@ def energy(
         sunk = (floor - points[:, list(CONTACT_POINTS), 2]).clamp_min(0)
         total = total + (sunk / _SINK).square().sum(-1)
     if anchors is not None:
-        slip = (points[:, list(CONTACT_POINTS)] - anchors.position).square().sum(-1)
+        slip = squared_length(points[:, list(CONTACT_POINTS)] - anchors.position)
         total = total + (anchors.probability * _robust(slip, _ANCHOR, _ANCHOR_OUTLIER)).sum(-1)
     return total.mean() + _smoothness(output.joints, pose, target.times)
 
@@ -98,8 +99,8 @@ def _smoothness(joints: Tensor, pose: Tensor, times: Tensor) -> Tensor:
     interval = times.diff().clamp_min(1e-3)
     velocity = joints.diff(dim=0) / interval[:, None, None]
     acceleration = 2 * velocity.diff(dim=0) / (interval[1:] + interval[:-1])[:, None, None]
-    bumps = ((acceleration / _ACCELERATION).square().sum(-1) + 0.25).sqrt() - 0.5
-    spin = pose.diff(dim=0).square().sum((-1, -2)) / interval[:, None].square()
+    bumps = (squared_length(acceleration / _ACCELERATION) + 0.25).sqrt() - 0.5
+    spin = squared_length(pose.diff(dim=0).flatten(-2)) / interval[:, None].square()
     return bumps.sum(-1).mean() + 0.02 * (spin / _SPEED**2).sum(-1).mean()
 
 

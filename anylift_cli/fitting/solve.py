@@ -18,8 +18,8 @@ from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
 from anylift_cli.geometry.windows import Window, windows
 from anylift_cli.progress import Task
 
-_FREE, _GROUNDED = 120, 120
-_SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 120
+_FREE, _GROUNDED = 80, 100
+_SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 80
 _STILL_SPEED, _STILL_WIDTH = 0.30, 0.06
 _SNAP = 0.10
 """A foot that rests within this height of the floor stands on it."""

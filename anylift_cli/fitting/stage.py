@@ -15,6 +15,7 @@ from anylift_cli.fitting.objective import Target
 from anylift_cli.fitting.solve import Fit, fit_person
 from anylift_cli.geometry.cameras import invert, rays
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
+from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress
 
 STAGE_VERSION = 1
@@ -41,7 +42,7 @@ def run_fit(
     body = BodyModel.load(options.body, options.device)
     prior = PosePrior.load(device=options.device)
     target = _target(lifted, keypoints, options)
-    with progress.task("fit: body", total=2 * len(target.times)) as task:
+    with one_thread(), progress.task("fit: body", total=2 * len(target.times)) as task:
         fit = fit_person(target, body, prior, options.height, task)
     return _motion(fit, body, lifted, keypoints, options)
 

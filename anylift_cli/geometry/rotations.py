@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from anylift_cli.geometry.vectors import dot, unit
+
 
 def matrix_from_axis_angle(axis_angle: Tensor) -> Tensor:
     """Rodrigues' formula, (..., 3) radians → (..., 3, 3); smooth at zero."""
@@ -73,8 +75,8 @@ def matrix_from_quaternion(quaternion_wxyz: Tensor) -> Tensor:
 
 def matrix_from_6d(six: Tensor) -> Tensor:
     """First two columns, not necessarily orthonormal, (..., 6) → (..., 3, 3) (Zhou et al., CVPR 2019)."""
-    first = normalize(six[..., :3], dim=-1)
-    second = normalize(six[..., 3:] - (first * six[..., 3:]).sum(-1, keepdim=True) * first, dim=-1)
+    first = unit(six[..., :3])
+    second = unit(six[..., 3:] - dot(first, six[..., 3:])[..., None] * first)
     return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
 
 

@@ -7,7 +7,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from anylift_cli.body.skeleton import BODY24_MIRROR, K
+from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, K
+from anylift_cli.geometry.vectors import length
 
 _LIMB, _TRUNK, _NECK = 0.02, 0.06, 0.12
 """Relative standard deviations: bones, spans across the bending trunk, spans across the bending neck."""
@@ -33,6 +34,9 @@ def _edges() -> list[tuple[int, int, float]]:
 EDGES = _edges()
 START = torch.tensor([a for a, _, _ in EDGES])
 END = torch.tensor([b for _, b, _ in EDGES])
+_DIFFERENCE = torch.zeros(len(EDGES), len(BODY24))
+_DIFFERENCE[torch.arange(len(EDGES)), END] = 1
+_DIFFERENCE[torch.arange(len(EDGES)), START] = -1
 DEVIATION = torch.tensor([s for _, _, s in EDGES])
 
 
@@ -51,4 +55,4 @@ TWIN = _twin_index()
 
 def edge_lengths(points: Tensor) -> Tensor:
     """Lengths of all edges, points (..., 24, 3) → (..., E)."""
-    return (points[..., END, :] - points[..., START, :]).norm(dim=-1)
+    return length(_DIFFERENCE.to(points) @ points)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.geometry.vectors import squared_length
 from anylift_cli.lifting.edges import DEVIATION, TWIN, edge_lengths
 from anylift_cli.lifting.observation import Observation, root_of
 
@@ -71,14 +72,14 @@ class Objective:
         w, seen = self.weights, self.observation
         camera = transform(self.camera_from_world, points)
         depth = camera[..., 2:].clamp_min(0.2)
-        miss = ((camera[..., :2] / depth - seen.rays) * depth.detach()).square().sum(-1)
+        miss = squared_length((camera[..., :2] / depth - seen.rays) * depth.detach())
         energy = (seen.weight * robust(miss, w.pixel, w.pixel_outlier)).sum(-1)
         energy = energy + self._length_term(points, log_lengths)
         energy = energy + w.pose * self.prior.energy(points).clamp_max(200.0)
         if seen.local is not None:
             offset = camera - root_of(camera)[..., None, :] - seen.local
             spread = offset.new_tensor([w.local_side, w.local_side, w.local_depth])
-            energy = energy + (seen.local_weight * robust((offset / spread).square().sum(-1), 1.0, 4.0)).sum(-1) * 0.5
+            energy = energy + (seen.local_weight * robust(squared_length(offset / spread), 1.0, 4.0)).sum(-1) * 0.5
         total = energy.mean(-1) + self._smooth_term(points)
         total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
         if self.contacts is not None:
@@ -102,7 +103,7 @@ class Objective:
         w = self.weights
         feet = points[..., list(contacts.points), :]
         interval = self.observation.times.diff(dim=-1)[..., None, None].clamp_min(1e-3)
-        speed = (feet.diff(dim=1) / interval / w.foot_speed).square().sum(-1)
+        speed = squared_length(feet.diff(dim=1) / interval / w.foot_speed)
         both = torch.minimum(contacts.probability[:, 1:], contacts.probability[:, :-1])
         height = ((feet[..., 2] - contacts.height) / w.foot_height).square()
         return 0.5 * (
@@ -118,7 +119,7 @@ def robust(square: Tensor, deviation: float, outlier: float) -> Tensor:
 
 def soft_norm(vector: Tensor) -> Tensor:
     """Length of (..., 3), quadratic near zero."""
-    return (vector.square().sum(-1) + 0.25).sqrt() - 0.5
+    return (squared_length(vector) + 0.25).sqrt() - 0.5
 
 
 def acceleration(points: Tensor, times: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from anylift_cli.lifting.solve import minimise
 from anylift_cli.progress import Progress
 
 MEAN_HEIGHT = 1.70
-_FIRST_PASS, _SECOND_PASS = 160, 120
+_FIRST_PASS, _SECOND_PASS = 120, 100
 _HYPOTHESES = 2
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
 

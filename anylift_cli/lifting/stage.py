@@ -7,6 +7,7 @@ import numpy as np
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import transform
+from anylift_cli.geometry.threads import one_thread
 from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
@@ -37,7 +38,10 @@ def run_lift(
             "run `anylift cameras` on these keypoints",
         )
     lifter: Lifter = load_backend("anylift.lifters", options.lifter)()
-    people = [lifter.lift(keypoints, cameras, person, options, progress) for person in range(len(keypoints.keypoints))]
+    with one_thread():
+        people = [
+            lifter.lift(keypoints, cameras, person, options, progress) for person in range(len(keypoints.keypoints))
+        ]
     reference = people[0]
     moved = [reference.joints] + [_into_world_of(reference, person) for person in people[1:]]
     return LiftedArtifact(
