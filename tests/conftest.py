@@ -57,3 +57,15 @@ def cameras() -> CamerasArtifact:
         image_size=[1280, 720],
         meta={"motion": "still", "scale": "metric", "reason": "größer als nötig"},
     )
+
+
+@pytest.fixture(scope="session")
+def scene_folder(tmp_path_factory) -> Path:
+    """Half a second of a synthetic scene with its exact artifacts."""
+    from anylift_cli.synthetic.scene import SceneSpec, build_scene
+    from anylift_cli.synthetic.writing import write_scene
+
+    folder = tmp_path_factory.mktemp("scene")
+    scene = build_scene(SceneSpec("squat_still", "squat", "still", seconds=0.5, fps=10, width=320, height=180, seed=1))
+    write_scene(scene, folder)
+    return folder

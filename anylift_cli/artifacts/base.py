@@ -117,7 +117,7 @@ class Artifact:
         if meta.get("schema") != cls.schema:
             found = meta.get("schema") or "a file that anylift did not write"
             raise AnyliftError(
-                f"{path} is not a {cls.schema} file: it is {found}", f"`anylift info {path}` shows what it holds"
+                f"{path} is not an {cls.schema} file: it is {found}", f"`anylift info {path}` shows what it holds"
             )
         if meta.get("schema_version") != cls.version:
             raise AnyliftError(
