@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ WIDTH, HEIGHT, FPS = 640, 360, 25.0
 Shade = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+@cache
 def texture(seed: int, size: int = 2048) -> np.ndarray:
     """A busy grey picture, uint8 (size, size), tileable enough for reflected borders."""
     rng = np.random.default_rng(seed)
@@ -88,13 +90,13 @@ def film(
     width, height = size
     frames = len(rotations)
     # Twice as fine, then averaged: no aliasing, and pixel (0, 0) is the top left corner of the image.
-    column, row = np.meshgrid((np.arange(2 * width) + 0.5) / 2, (np.arange(2 * height) + 0.5) / 2)
+    column, row = np.meshgrid(*((np.arange(2 * side, dtype=np.float32) + 0.5) / 2 for side in size))
     person = texture(99, 256)
     boxes = np.zeros((1, frames, 4), np.float32)
     with VideoWriter(path, width, height, FPS) as writer:
         for t in range(frames):
             rays = np.stack([(column - width / 2) / focal[t], (row - height / 2) / focal[t], np.ones_like(column)], -1)
-            fine = shade(positions[t], rays @ rotations[t].T)
+            fine = shade(positions[t], rays @ rotations[t].T.astype(np.float32))
             grey = cv2.resize(fine, size, interpolation=cv2.INTER_AREA).astype(np.float32)
             left = int(width * (0.35 + 0.2 * np.sin(t / 9)))
             top, w, h = int(height * 0.3), int(width * 0.12), int(height * 0.55)

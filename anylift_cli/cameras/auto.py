@@ -21,6 +21,7 @@ STILL_SHARE = 0.5
 SURELY_ROTATING = 0.9
 SURELY_ROTATING_PX = 0.4
 LEAST_PARALLAX = 1.5
+DECISIVE = 0.65
 
 
 class AutoCamera:
@@ -58,7 +59,7 @@ class AutoCamera:
 def _explains_more(moving: MovingSolution, rotation: RotationSolution) -> bool:
     return (
         moving.structure.angle > LEAST_PARALLAX
-        and moving.resection.median_residual < 0.6 * rotation.median_residual
+        and moving.resection.median_residual < DECISIVE * rotation.median_residual
         and moving.resection.explained > rotation.explained
     )
 

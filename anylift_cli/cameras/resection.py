@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,37 +45,23 @@ def resect(tracks: Tracks, known: dict[int, np.ndarray], focal: float, guide: np
         focal: working pixels.
         guide: rotations (T, 3, 3) in any world, for frames between and beyond the known ones.
     """
-    poses = interpolate_poses(known, guide)
+    camera_from_world = invert(interpolate_poses(known, guide))
+    views = _views(tracks, focal)
+    points = {key: _triangulate(rays, camera_from_world, known) for key, rays in views.items()}
     confidence = np.full(tracks.frame_count, 0.1)
-    confidence[list(known)] = 1
-    errors, depths = [], []
-    centre = np.array(tracks.size) / 2
-    for group in _by_key(tracks.links):
-        rays = _rays_of_corners(group, centre, focal)
-        key = group[0].first
-        anchors = [f for f in [key, *[link.second for link in group]] if f in known]
-        if len(anchors) < 2:
-            errors.extend(np.full(len(link.points), np.inf) for link in group)
-            continue
-        camera_from_world = invert(poses)
-        points = _triangulate([rays[f] for f in anchors], camera_from_world[anchors])
-        depths.append(_depths(points, camera_from_world[key]))
-        for frame in [key, *[link.second for link in group]]:
-            usable = np.isfinite(rays[frame][:, 0]) & np.isfinite(points[:, 0])
-            if frame not in known and usable.sum() >= MIN_POINTS:
-                camera_from_world[frame] = _place(
-                    camera_from_world[frame], points[usable], rays[frame][usable], LOSS_PX / focal
-                )
-                poses[frame] = invert(camera_from_world[frame])
-            error = focal * _reprojection(camera_from_world[frame], points, rays[frame])
-            if frame not in known:
-                confidence[frame] = np.clip((error < FIT_PX).sum() / 30, 0.1, 1)
-            if frame != key:
-                errors.append(np.nan_to_num(error[np.isfinite(rays[frame][:, 0])], nan=np.inf))
+    errors = [np.zeros(0)]
+    for frame, (seen_points, seen_rays) in _observed(views, points).items():
+        if frame not in known and len(seen_points) >= MIN_POINTS:
+            camera_from_world[frame] = _place(camera_from_world[frame], seen_points, seen_rays, LOSS_PX / focal)
+        error = focal * _reprojection(camera_from_world[frame], seen_points, seen_rays)
+        confidence[frame] = np.clip((error < FIT_PX).sum() / 30, 0.1, 1)
+        errors.append(error)
     pooled = np.concatenate(errors)
-    depth = np.concatenate(depths) if depths else np.zeros(0)
+    unknown = sum(np.isfinite(ray[:, 0]).sum() for rays in views.values() for ray in rays.values()) - len(pooled)
+    pooled = np.append(pooled, np.full(unknown, np.inf))
+    depth = np.concatenate([_depths(points[key], camera_from_world[key]) for key in views])
     return Resection(
-        poses,
+        invert(camera_from_world),
         confidence,
         float((pooled < FIT_PX).mean()),
         float(np.median(pooled)),
@@ -101,37 +88,51 @@ def interpolate_poses(known: dict[int, np.ndarray], guide: np.ndarray) -> np.nda
     return poses
 
 
-def _by_key(links: list[Link]) -> list[list[Link]]:
+def _views(tracks: Tracks, focal: float) -> dict[int, dict[int, np.ndarray]]:
+    """Key frame → frame → rays (x/z, y/z) of the key frame's N corners there, (N, 2), NaN where unseen."""
     groups: dict[int, list[Link]] = {}
-    for link in links:
+    for link in tracks.links:
         groups.setdefault(link.first, []).append(link)
-    return list(groups.values())
+    centre = np.array(tracks.size) / 2
+    views = {}
+    for key, group in groups.items():
+        corners = np.unique(np.concatenate([link.points[:, 0] for link in group]), axis=0)
+        number = {tuple(corner): i for i, corner in enumerate(corners)}
+        views[key] = {key: (corners.astype(np.float64) - centre) / focal}
+        for link in group:
+            rays = np.full((len(corners), 2), np.nan)
+            rays[[number[tuple(corner)] for corner in link.points[:, 0]]] = (link.points[:, 1] - centre) / focal
+            views[key][link.second] = rays
+    return views
 
 
-def _rays_of_corners(group: list[Link], centre: np.ndarray, focal: float) -> dict[int, np.ndarray]:
-    """Frame → rays (x/z, y/z) of the N corners of one key frame, (N, 2), NaN where unseen."""
-    corners = np.unique(np.concatenate([link.points[:, 0] for link in group]), axis=0)
-    number = {tuple(corner): i for i, corner in enumerate(corners)}
-    rays = {group[0].first: (corners.astype(np.float64) - centre) / focal}
-    for link in group:
-        table = np.full((len(corners), 2), np.nan)
-        table[[number[tuple(corner)] for corner in link.points[:, 0]]] = (link.points[:, 1] - centre) / focal
-        rays[link.second] = table
-    return rays
+def _triangulate(rays: dict[int, np.ndarray], camera_from_world: np.ndarray, known: Container[int]) -> np.ndarray:
+    """Homogeneous world points (N, 4) of unit length by the direct linear transform; points at infinity are fine.
+
+    Only `known` frames count; points that fewer than two of them see are NaN.
+    """
+    frames = [frame for frame in rays if frame in known]
+    if len(frames) < 2:
+        return np.full((len(next(iter(rays.values()))), 4), np.nan)
+    ray, pose = np.stack([rays[frame] for frame in frames], 1), camera_from_world[frames]
+    seen = np.isfinite(ray[..., 0])
+    rows = np.nan_to_num(ray)[..., None] * pose[:, None, 2] - pose[:, :2]
+    system = (rows * seen[..., None, None]).reshape(len(ray), -1, 4)
+    _, vectors = np.linalg.eigh(system.swapaxes(1, 2) @ system)
+    return np.where(seen.sum(1, keepdims=True) >= 2, vectors[:, :, 0], np.nan)
 
 
-def _triangulate(rays: list[np.ndarray], camera_from_world: np.ndarray) -> np.ndarray:
-    """Homogeneous world points (N, 4) of unit length by the direct linear transform; points at infinity are fine."""
-    rows = []
-    for ray, pose in zip(rays, camera_from_world, strict=True):
-        seen = np.isfinite(ray[:, :1, None])
-        ray = np.nan_to_num(ray)[..., None]
-        rows.append(np.where(seen, ray * pose[2] - pose[:2], 0))
-    system = np.concatenate(rows, axis=1)
-    _, _, vt = np.linalg.svd(system)
-    points = vt[:, 3]
-    determined = np.isfinite(np.stack(rays)[..., 0]).sum(0) >= 2
-    return np.where(determined[:, None], points, np.nan)
+def _observed(
+    views: dict[int, dict[int, np.ndarray]], points: dict[int, np.ndarray]
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Frame → all points (N, 4) it sees and their rays (N, 2)."""
+    gathered: dict[int, list[np.ndarray]] = {}
+    for key, rays in views.items():
+        for frame, ray in rays.items():
+            known = np.isfinite(ray[:, 0]) & np.isfinite(points[key][:, 0])
+            gathered.setdefault(frame, []).append(np.concatenate([points[key][known], ray[known]], 1))
+    stacked = {frame: np.concatenate(parts) for frame, parts in gathered.items()}
+    return {frame: (both[:, :4], both[:, 4:]) for frame, both in stacked.items()}
 
 
 def _depths(points: np.ndarray, camera_from_world: np.ndarray) -> np.ndarray:

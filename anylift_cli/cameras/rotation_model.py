@@ -18,6 +18,8 @@ from anylift_cli.cameras.tracking import Link
 LOSS_SCALE = 0.7
 REST_SIGMA = 0.1
 ZOOM_SIGMA = 0.004
+MOST_POINTS = 60_000
+POINTS_PER_LINK = (8, 60)
 
 
 @dataclass
@@ -39,8 +41,9 @@ class Observations:
     starts: np.ndarray
 
     @classmethod
-    def from_links(cls, links: list[Link], size: tuple[int, int], most: int = 60) -> Observations:
-        """Gather up to `most` points of each link, evenly picked."""
+    def from_links(cls, links: list[Link], size: tuple[int, int]) -> Observations:
+        """Gather points of each link, evenly picked, `MOST_POINTS` in all: bounded memory, however long the shot."""
+        most = int(np.clip(MOST_POINTS / len(links), *POINTS_PER_LINK))
         chosen = [
             link.points[np.linspace(0, len(link.points) - 1, min(most, len(link.points))).astype(int)] for link in links
         ]

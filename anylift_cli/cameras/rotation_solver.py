@@ -21,8 +21,9 @@ from anylift_cli.cameras.tracking import MIN_MATCHES, KeyFrame, Link, Tracks
 FOCAL_CANDIDATES = np.geomspace(0.35, 8.0, 36)
 SOLVED_BELOW = 0.12
 ZOOM_FROM = 0.03
-MAX_LOOPS = 300
+LOOPS_PER_KEY = 3
 FIT_PX = 1.5
+FULL_SUPPORT = 30
 LENS_ERROR = 0.003
 
 
@@ -60,7 +61,7 @@ def solve_rotations(tracks: Tracks, focal: float, focal_known: bool) -> Rotation
         still = RotationPath(np.tile(np.eye(3), (tracks.frame_count, 1, 1)), np.full(tracks.frame_count, np.log(focal)))
         return RotationSolution(still, None, False, np.zeros(tracks.frame_count), float("inf"), 0.0)
     log_zoom = _chain_zoom(tracks.frame_count, links, ratios)
-    zoom = np.ptp(log_zoom) > ZOOM_FROM
+    zoom = bool(np.ptp(log_zoom) > ZOOM_FROM)
     if not zoom:
         log_zoom[:] = 0
     level = not focal_known
@@ -68,25 +69,39 @@ def solve_rotations(tracks: Tracks, focal: float, focal_known: bool) -> Rotation
     path = _chain_rotations(tracks, links, log_zoom + np.log(start))
     seen = Observations.from_links(links, tracks.size)
     path, deviation = refine(path, seen, level=level, zoom=zoom)
-    if loops := find_loops(tracks, path):
-        links = links + loops
-        seen = Observations.from_links(links, tracks.size)
-        path, deviation = refine(path, seen, level=level, zoom=zoom)
-    deviation = np.hypot(deviation * _repeats(links), _lens_deviation(path))
+    links = links + find_loops(tracks, path)
+    seen = Observations.from_links(links, tracks.size)
+    path, deviation = refine(path, seen, level=level, zoom=zoom)
+    if zoom and np.ptp(path.log_focal) < ZOOM_FROM:
+        zoom = False
+        path.log_focal = np.full(tracks.frame_count, path.log_focal.mean())
+        path, deviation = refine(path, seen, level=level, zoom=False)
+    deviation = float(np.hypot(deviation * _repeats(links), _lens_deviation(path)))
     if level and deviation > SOLVED_BELOW:
-        path.log_focal = path.log_focal - path.log_focal[0] + np.log(focal)
-        path = _chain_rotations(tracks, links, path.log_focal)
-        path, _ = refine(path, seen, level=False, zoom=zoom)
         level = False
-    everything = Observations.from_links(tracks.links, tracks.size)
-    error = np.linalg.norm(residuals(path, everything), axis=1)
+        path = _chain_rotations(tracks, links, path.log_focal - path.log_focal[0] + np.log(focal))
+        path, _ = refine(path, seen, level=False, zoom=zoom)
+    return _judged(tracks, path, deviation if level else None, zoom)
+
+
+def _judged(tracks: Tracks, path: RotationPath, focal_deviation: float | None, zoomed: bool) -> RotationSolution:
+    """The solution with its residuals over all links, outliers included."""
+    errors = [
+        np.linalg.norm(residuals(path, Observations.from_links([link], tracks.size)), axis=1) for link in tracks.links
+    ]
+    fits = np.zeros(tracks.frame_count)
+    for link, error in zip(tracks.links, errors, strict=True):
+        support = (error < FIT_PX).sum()
+        for frame in (link.first, link.second):
+            fits[frame] = max(fits[frame], support)
+    pooled = np.concatenate(errors)
     return RotationSolution(
         path,
-        deviation if level else None,
-        bool(zoom),
-        _confidence(tracks.frame_count, everything, error),
-        float(np.median(error)),
-        float((error < FIT_PX).mean()),
+        focal_deviation,
+        zoomed,
+        np.clip(fits / FULL_SUPPORT, 0, 1),
+        float(np.median(pooled)),
+        float((pooled < FIT_PX).mean()),
     )
 
 
@@ -103,7 +118,7 @@ def find_loops(tracks: Tracks, path: RotationPath) -> list[Link]:
         for j in range(i + 1, len(frames))
         if apart[i, j] < 0.7 * min(field[i], field[j]) and (frames[i], frames[j]) not in linked
     ]
-    candidates = (match_keys(tracks.keys[i], tracks.keys[j]) for _, i, j in sorted(near)[:MAX_LOOPS])
+    candidates = (match_keys(tracks.keys[i], tracks.keys[j]) for _, i, j in sorted(near)[: LOOPS_PER_KEY * len(frames)])
     return [link for link in candidates if link is not None]
 
 
@@ -215,10 +230,3 @@ def _lens_deviation(path: RotationPath) -> float:
 def _repeats(links: list[Link]) -> float:
     """Factor on standard deviations: links that share a key frame repeat its corners' errors."""
     return float(np.sqrt(max(1, len(links) / len({link.first for link in links}) / 3)))
-
-
-def _confidence(frame_count: int, seen: Observations, error: np.ndarray) -> np.ndarray:
-    """Per frame: enough points that fit (30 count as full)."""
-    fits = np.bincount(seen.second, error < FIT_PX, frame_count)
-    serves = np.bincount(seen.first, error < FIT_PX, frame_count)
-    return np.clip(np.maximum(fits, serves) / 30, 0, 1)

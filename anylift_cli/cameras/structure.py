@@ -18,6 +18,7 @@ from anylift_cli.video import read_frames_at
 MIN_IMAGES, MAX_IMAGES = 16, 60
 STEP_PX = 10.0
 IMAGE_SIDE = 800
+SMALL_SIDE = 640
 MIN_REGISTERED = 4
 MIN_POINTS = 60
 DATABASE = "database.db"
@@ -49,15 +50,17 @@ class Structure:
 
 
 def choose_images(tracks: Tracks) -> list[int]:
-    """`MIN_IMAGES` to `MAX_IMAGES` frames with about `STEP_PX` of flow between neighbours, first and last included."""
+    """`MIN_IMAGES` to `MAX_IMAGES` frames: key frames, and others with about `STEP_PX` of flow between them."""
     travelled = np.zeros(tracks.frame_count)
     for link in tracks.links:
         moved = np.linalg.norm(link.points[:, 1] - link.points[:, 0], axis=1)
         travelled[link.second] = travelled[link.first] + np.median(moved)
     path = np.concatenate([[0], np.cumsum(np.abs(np.diff(travelled)))])
-    count = int(np.clip(path[-1] / STEP_PX, MIN_IMAGES, MAX_IMAGES))
-    chosen = np.searchsorted(path, np.linspace(0, path[-1], count)).clip(0, tracks.frame_count - 1)
-    return sorted({0, tracks.frame_count - 1, *chosen.tolist()})
+    keys = np.array([key.frame for key in tracks.keys])
+    keys = keys[np.linspace(0, len(keys) - 1, min(len(keys), MAX_IMAGES - 1)).astype(int)]
+    wanted = int(np.clip(path[-1] / STEP_PX, MIN_IMAGES, MAX_IMAGES)) - len(keys)
+    between = np.searchsorted(path, np.linspace(0, path[-1], max(wanted, 1) + 1)[1:])
+    return sorted({*keys.tolist(), *between.clip(0, tracks.frame_count - 1).tolist()})
 
 
 def reconstruct(
@@ -116,7 +119,7 @@ def _match(root: Path, focal: float) -> None:
     )
     extraction = pycolmap.FeatureExtractionOptions(use_gpu=False)
     extraction.sift.max_num_features = 1024
-    extraction.sift.first_octave = 0
+    extraction.sift.first_octave = 0 if max(width, height) > SMALL_SIDE else -1
     pycolmap.extract_features(
         root / DATABASE,
         folder,

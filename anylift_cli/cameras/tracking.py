@@ -123,9 +123,29 @@ def grid_corners(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(corners[chosen])
 
 
+class _Shelf:
+    """Keeps small arrays in large blocks, so that they do not fragment the heap that images come and go on."""
+
+    BLOCK = 1 << 16
+
+    def __init__(self) -> None:
+        self._block, self._used = np.empty((0, 2, 2), np.float32), 0
+
+    def keep(self, points: np.ndarray) -> np.ndarray:
+        """A lasting copy of `points` (N, 2, 2)."""
+        end = self._used + len(points)
+        if end > len(self._block):
+            self._block, self._used, end = np.empty((self.BLOCK, 2, 2), np.float32), 0, len(points)
+        kept = self._block[self._used : end]
+        kept[:] = points
+        self._used = end
+        return kept
+
+
 class _Tracker:
     def __init__(self) -> None:
         self.links: list[Link] = []
+        self._shelf = _Shelf()
         self.keys: list[KeyFrame] = []
         self._sift = cv2.SIFT_create(nfeatures=400)
         self._previous: tuple[int, np.ndarray, np.ndarray] | None = None
@@ -170,7 +190,8 @@ class _Tracker:
                 found, ok = refound, reok
         if ok.sum() < MIN_MATCHES:
             return False
-        self.links.append(Link(self.keys[-1].frame, t, np.stack([self._corners[ok], found[ok]], 1) + 0.5))
+        points = np.stack([self._corners[ok], found[ok]], 1) + 0.5
+        self.links.append(Link(self.keys[-1].frame, t, self._shelf.keep(points)))
         self._positions = np.where(ok[:, None], found, self._carry(found, ok))
         self._alive = ok
         return True
