@@ -142,6 +142,24 @@ def test_an_empty_room_and_a_single_frame(tmp_path):
         run_keypoints(tmp_path / "frame.mp4", KeypointOptions())
 
 
+@needs_videos
+def test_nobody_is_handed_over_when_one_passes_behind_another():
+    """A woman in white covers a man in blue from 5 s to 6 s."""
+    video = VIDEOS / "mmaction2_structuralize.mp4"
+    people = run_keypoints(video, KeypointOptions(person="all", start=3.5, end=6.5))
+    torso = people.keypoints[:, :, [K["neck"], K["neck"], LEFT_HIP, RIGHT_HIP]].mean(axis=2)
+    blueness = np.full(people.present.shape, np.nan)
+    for t, frame in enumerate(read_frames(video, 3.5, 6.5)):
+        for p in np.flatnonzero(people.present[:, t]):
+            x, y = torso[p, t].astype(int)
+            red, _, blue = frame.image[y - 4 : y + 5, x - 3 : x + 4].reshape(-1, 3).mean(axis=0)
+            blueness[p, t] = blue - red
+    wears_blue = np.nanmedian(blueness, axis=1) > 60
+    assert set(wears_blue.tolist()) == {False, True}
+    same = (blueness > 60) == wears_blue[:, None]
+    assert (same | ~people.present).mean() > 0.97
+
+
 @pytest.mark.slow
 @needs_videos
 def test_two_men_in_black_half_a_minute_apart_are_two_people():

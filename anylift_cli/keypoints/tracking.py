@@ -15,6 +15,8 @@ from anylift_cli.keypoints.plausibility import can_follow, is_believable, is_sam
 SOON = 1.0
 SAME_CLOTHES, SAME_CLOTHES_SOON = 0.8, 0.65
 """Likeness from which a person who comes back, late or within `SOON` seconds, is one seen before."""
+NEXT_CLOTHES = 0.3
+"""Likeness from one frame to the next, which motion blur and bending lower; two people reach 0.2 to 0.5."""
 LONGEST_ABSENCE = 5.0
 """Seconds after which clothes do not tell who it is: the next person in black may be another."""
 PATIENCE = 0.5
@@ -94,7 +96,9 @@ class Tracker:
             if pose is None or not can_follow(last, pose, time - self.times[track.last]):
                 continue
             look = appearance(image, pose)
-            alike = 1.0 if look is None or track.look is None else likeness(look, track.look)
+            alike = NEXT_CLOTHES if look is None or track.look is None else likeness(look, track.look)
+            if alike < (NEXT_CLOTHES if track.last == position - 1 else SAME_CLOTHES_SOON):
+                continue
             claims.append((alike * (0.5 + similarity(last, pose)), track, pose, look))
         claims.sort(key=lambda claim: -claim[0])
         taken: list[Pose] = []
