@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def measure(name: str, folder: Path, known_height: bool) -> dict[str, Any]:
     """Render, lift and compare one scene."""
     progress = RichProgress(quiet=True)
     truth_folder = folder / name
-    if not (truth_folder / "motion.npz").exists():
+    if not (truth_folder / "video.mp4").exists():
         write_scene(build_scene(scene_spec(name)), truth_folder, progress)
     truth = MotionArtifact.load(truth_folder / "motion.npz")
     true_cameras = CamerasArtifact.load(truth_folder / "cameras.npz")
@@ -86,6 +87,7 @@ def main() -> None:
     for name in options.scenes:
         rows.append(measure(name, options.folder, options.known_height))
         table.add_row(name, *(_text(rows[-1][column]) for column in COLUMNS))
+        print(name, {column: _text(rows[-1][column]) for column in COLUMNS}, file=sys.stderr, flush=True)
     means = {c: np.nanmean([r[c] for r in rows]) if isinstance(rows[0][c], float) else "" for c in COLUMNS}
     table.add_section()
     table.add_row("mean", *(_text(means[column]) for column in COLUMNS))
