@@ -77,14 +77,13 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
         AnyliftError: an unreadable video, an unwritable folder, a full disk.
         Interrupted: Ctrl-C; finished stages are kept.
     """
-    _check_options(request)
+    _check(request)
     stages = Stages(
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
         lift_stage(request.lift),
         fit_stage(request.fit),
     )
-    _check_folders(request)
     with work_folder(request.work_dir):
         video = Source.from_file(request.video)
         if request.keypoints.shot != "all":
@@ -93,11 +92,16 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
 
 
 def check_output(path: Path, option: str, *inputs: Path) -> None:
-    """Raise UsageError when `path`, chosen by `option`, is a folder or one of the inputs."""
+    """Make sure, before any work, that `path` can be written and is none of the inputs.
+
+    Raises:
+        AnyliftError: naming the path and the `option` that chooses another.
+    """
     if path.is_dir():
         raise UsageError(f"{option} {path} is a folder", "add a file name")
     if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
         raise UsageError(f"{option} {path} is the input itself", "choose another name; the input is left as it is")
+    check_writable(path.parent, option)
 
 
 def check_device(device: str) -> None:
@@ -123,24 +127,15 @@ class Stages:
     fit: Stage
 
 
-def _check_options(request: Request) -> None:
+def _check(request: Request) -> None:
     probe(request.video)
     if request.out.suffix != ".npz":
         raise UsageError(f"--out {request.out} must end with .npz", f"try --out {request.out.with_suffix('.npz')}")
-    for option, path in _outputs(request):
-        check_output(path, option, request.video)
-    check_device(request.lift.device)
-
-
-def _check_folders(request: Request) -> None:
-    for option, path in _outputs(request):
-        check_writable(path.parent, option)
+    for option, path in (("--out", request.out), ("--bvh", request.bvh), ("--overlay", request.overlay)):
+        if path is not None:
+            check_output(path, option, request.video)
     check_writable(request.work_dir, "--work-dir")
-
-
-def _outputs(request: Request) -> list[tuple[str, Path]]:
-    named = (("--out", request.out), ("--bvh", request.bvh), ("--overlay", request.overlay))
-    return [(option, path) for option, path in named if path is not None]
+    check_device(request.lift.device)
 
 
 def _run_all_shots(request: Request, stages: Stages, video: Source, progress: Progress) -> list[ShotResult]:

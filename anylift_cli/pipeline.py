@@ -161,6 +161,7 @@ def work_folder(folder: Path) -> Iterator[Path]:
         Interrupted: the user pressed Ctrl-C.
     """
     check_writable(folder, "--work-dir")
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -179,14 +180,14 @@ def work_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Make `folder` if need be, and write a file into it and away again, before any work is done.
+    """Write a file into `folder`, or into the one that it will be made in, and away again, before any work is done.
 
     Raises:
         AnyliftError: naming the folder and the `option` that chooses another.
     """
+    present = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as stream:
+        with tempfile.TemporaryFile(dir=present) as stream:
             stream.write(b"anylift")
     except OSError as error:
         raise AnyliftError(

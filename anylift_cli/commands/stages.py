@@ -117,14 +117,13 @@ def _run(
     common: opt.Common, build: Callable[[], Stage], inputs: dict[str, Path], out: Path | None, default: str
 ) -> None:
     from anylift_cli.chain import check_device, check_output
-    from anylift_cli.pipeline import check_writable, run_stage
+    from anylift_cli.pipeline import run_stage
 
     out = out or (common.work_dir or Path()) / default
     sources = {name: _source(name, path) for name, path in inputs.items()}
     check_output(out, "--out", *inputs.values())
     check_device(common.device)
     stage = build()
-    check_writable(out.parent, "--out")
     forced = f"--force {stage.name}" if stage.name in (common.force or ()) else ""
     _, outcome = run_stage(stage, sources, out, common.progress, forced)
     common.show(_as_json(outcome), lambda: f"{outcome.name}: {_words(outcome)} → {outcome.file}")
