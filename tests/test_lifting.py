@@ -15,7 +15,7 @@ from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation import metrics
-from anylift_cli.geometry.cameras import invert, project_camera, transform
+from anylift_cli.geometry.cameras import invert, project, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftOptions
@@ -186,6 +186,16 @@ def test_gaps_are_bridged_and_marked(walk: Scene) -> None:
     jump = np.linalg.norm(np.diff(lifted.joints[0], axis=0), axis=-1).max()
     assert jump < 0.25
     assert lifted.joint_std[0, 34].mean() > 2 * lifted.joint_std[0, 10].mean()
+
+
+def test_frames_without_the_person_are_held_and_marked(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=True)
+    keypoints.present[0, :20] = False
+    lifted = run_lift(keypoints, cameras, LiftOptions())
+    assert np.array_equal(lifted.joints[0, 0], lifted.joints[0, 20])
+    assert (lifted.joint_std[0, :20] == 1.0).all()
+    seen = project(lifted.joints[0, 40].astype(float), lifted.world_from_camera[40], lifted.K[40])
+    assert np.linalg.norm(seen - keypoints.keypoints[0, 40], axis=-1).mean() < 12
 
 
 def test_other_frames_and_impossible_heights_are_refused(walk: Scene) -> None:

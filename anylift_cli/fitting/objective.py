@@ -18,7 +18,7 @@ _PIXEL, _PIXEL_OUTLIER = 0.015, 0.10
 """Metres at the person's depth."""
 _POSE, _SPEED = 0.15, 6.0
 _ACCELERATION = 15.0
-_ANCHOR, _ANCHOR_OUTLIER = 0.004, 0.10
+_ANCHOR, _ANCHOR_OUTLIER = 0.002, 0.08
 _SINK = 0.01
 _STIFFNESS = torch.full((24,), 0.35)
 for _name, _value in {

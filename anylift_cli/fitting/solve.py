@@ -21,6 +21,8 @@ from anylift_cli.progress import Task
 _FREE, _GROUNDED = 80, 100
 _SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 80
 _STILL_SPEED, _STILL_WIDTH = 0.30, 0.06
+_PLANTED_SPEED, _PLANTED_WIDTH = 0.20, 0.03
+"""m/s: a foot that still moves faster after grounding is not called planted."""
 _SNAP = 0.10
 """A foot that rests within this height of the floor stands on it."""
 
@@ -72,7 +74,8 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
         return Fit(free, betas, torch.zeros_like(still), None)
     contact = contact_probability(feet, still, floor, clearance, target.times)
     grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), floor)
-    return Fit(grounded, betas, contact, floor)
+    planted = still_probability(_feet(grounded, body, betas), centre, target.times, _PLANTED_SPEED, _PLANTED_WIDTH)
+    return Fit(grounded, betas, contact * planted, floor)
 
 
 def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:

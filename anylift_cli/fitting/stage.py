@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
@@ -41,10 +42,11 @@ def run_fit(
     torch.manual_seed(options.seed)
     body = BodyModel.load(options.body, options.device)
     prior = PosePrior.load(device=options.device)
-    target = _target(lifted, keypoints, options)
+    span = present_span(lifted.present[options.person])
+    target = _target(lifted, keypoints, options).frames(span)
     with one_thread(), progress.task("fit: body", total=2 * len(target.times)) as task:
         fit = fit_person(target, body, prior, options.height, task)
-    return _motion(fit, body, lifted, keypoints, options)
+    return _motion(fit, body, lifted, keypoints, options, span)
 
 
 def _target(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> Target:
@@ -63,15 +65,17 @@ def _target(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOp
 
 
 def _motion(
-    fit: Fit, body: BodyModel, lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions
+    fit: Fit, body: BodyModel, lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, span: slice
 ) -> MotionArtifact:
     pose, transl = fit.parameters.pose.double().cpu(), fit.parameters.transl.double().cpu()
     with torch.no_grad():
         joints = body.joints(fit.parameters.pose, fit.betas, fit.parameters.transl).joints.double().cpu().numpy()
         height = float(body.standing_height(fit.betas))
     floor = fit.floor if fit.floor is not None else float(joints[..., 2].min())
-    origin = np.array([joints[0, 0, 0], joints[0, 0, 1], floor])
-    world_from_camera = lifted.world_from_camera.copy()
+    start = joints[0, 0] if options.person == 0 else _first_root(lifted)
+    origin = np.array([start[0], start[1], floor])
+    timestamps = lifted.timestamps[span]
+    world_from_camera = lifted.world_from_camera[span].copy()
     world_from_camera[:, :3, 3] -= origin
 
     frames = len(joints)
@@ -80,9 +84,9 @@ def _motion(
     poses[:, :66] = axis_angle[:, :22].reshape(frames, 66)
     betas = np.zeros(16)
     betas[: body.num_betas] = fit.betas[0].cpu().numpy()
-    confidence = _joint_confidence(lifted.joint_std[options.person])
-    present = lifted.present[options.person]
-    duration = float(lifted.timestamps[-1] - lifted.timestamps[0])
+    confidence = _joint_confidence(lifted.joint_std[options.person, span])
+    present = lifted.present[options.person, span]
+    duration = float(timestamps[-1] - timestamps[0])
     fps = (frames - 1) / duration if duration > 0 else 30.0
     return MotionArtifact(
         poses=poses,
@@ -100,14 +104,14 @@ def _motion(
         mocap_framerate=fps,
         mocap_time_length=frames / fps,
         fps=fps,
-        timestamps=lifted.timestamps,
-        frame_index=keypoints.frame_index,
+        timestamps=timestamps,
+        frame_index=keypoints.frame_index[span],
         joints=joints - origin,
         joint_confidence=confidence * present[:, None],
         confidence=np.where(present, confidence.mean(-1), 0.0),
         foot_contact=fit.contact.cpu().numpy(),
         world_from_camera=world_from_camera,
-        K=lifted.K,
+        K=lifted.K[span],
         image_size=keypoints.image_size,
         height=height,
         up_axis="z",
@@ -124,6 +128,12 @@ def _motion(
             "person": options.person,
         },
     )
+
+
+def _first_root(lifted: LiftedArtifact) -> np.ndarray:
+    """Where the first person's root starts: the origin of the world that all people share."""
+    start = present_span(lifted.present[0]).start
+    return lifted.joints[0, start, [K["left_hip"], K["right_hip"]]].mean(0)
 
 
 def _joint_confidence(joint_std: np.ndarray) -> np.ndarray:

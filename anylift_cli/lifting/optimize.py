@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
@@ -22,12 +24,14 @@ from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import Observation, observe
 from anylift_cli.lifting.scale import PathScale, path_scale
 from anylift_cli.lifting.solve import minimise
-from anylift_cli.progress import Progress
+from anylift_cli.progress import Progress, Task
 
 MEAN_HEIGHT = 1.70
 _FIRST_PASS, _SECOND_PASS = 120, 100
 _HYPOTHESES = 2
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
+_UNSEEN = 1.0
+"""Standard deviation, m, given to frames before a person comes or after they have gone."""
 
 
 @dataclass(frozen=True)
@@ -55,66 +59,79 @@ class OptimizeLifter:
         """Lift one person. The result's cameras are metric and its world has z up."""
         torch.manual_seed(options.seed)
         models = _models(options)
-        seen = observe(keypoints, cameras, person, options.device)
-        up = torch.as_tensor(cameras.up, dtype=torch.float32, device=options.device)
-        seen = _turned(seen, rotation_between(up, up.new_tensor([0.0, 0.0, 1.0])))
-        if seen.local is not None:
-            factor = local_scale(seen.local, seen.local_weight, models.lengths)
-            seen = replace(seen, local=seen.local * factor[:, None, None, None])
-
-        spans = list(windows(seen.times.shape[1]))
-        with progress.task("lift: poses", total=2 * seen.times.shape[1]) as task:
-            scale = PathScale(1.0, 0.0)
-            arbitrary = cameras.meta.get("scale") == "arbitrary"
-            if arbitrary:
-                starts = _blend(spans, seen, lambda part: _start(part, models)[:1])
-                scale = _scale(starts, seen)
-                seen = _scaled(seen, scale.value)
-
-            def first(part: Observation) -> Tensor:
-                task.advance(part.times.shape[1])
-                start = _start(part, models)
-                objective = Objective(part.repeat(len(start)), models.lengths, models.prior, models.weights)
-                solution = minimise(objective, start, iterations=_FIRST_PASS)
-                return solution.points[solution.energy.argmin()][None]
-
-            points = _blend(spans, seen, first)
-            if arbitrary:
-                again = _scale(points, seen)
-                seen_rescaled = _scaled(seen, again.value)
-                points = points + (seen_rescaled.world_from_camera - seen.world_from_camera)[..., None, :3, 3]
-                seen, scale = seen_rescaled, PathScale(scale.value * again.value, again.uncertainty)
-            gravity = _gravity(points, seen, cameras)
-            points = points @ gravity.upright_from_world.T
-            seen = _turned(seen, gravity.upright_from_world)
-            contacts = _contacts(points, seen, models)
-
-            def second(part: Observation, start: Tensor, touching: Contacts | None) -> Tensor:
-                task.advance(part.times.shape[1])
-                objective = Objective(part, models.lengths, models.prior, models.weights, touching)
-                return minimise(objective, start, iterations=_SECOND_PASS, step=0.01).points
-
-            refined = torch.zeros_like(points)
-            for span in spans:
-                touching = (
-                    None if contacts is None else replace(contacts, probability=contacts.probability[:, span.frames])
-                )
-                part = second(seen.select(span.frames, 1), points[:, span.frames], touching)
-                refined[:, span.frames] += part * span.weight.to(part)[:, None, None]
-
+        whole = observe(keypoints, cameras, person, options.device)
+        span = present_span(keypoints.present[person])
+        with progress.task("lift: poses", total=2 * (span.stop - span.start)) as task:
+            solved = _solve(whole.select(span, 1), cameras, models, task)
+        poses = _scaled(whole, solved.scale.value).world_from_camera[0].double()
+        into_world = solved.seen.world_from_camera[0, 0].double() @ invert(poses[span.start])
+        before, after = span.start, len(poses) - span.stop
         return LiftedPerson(
-            joints=refined[0].cpu().numpy(),
-            joint_std=_deviation(seen)[0].cpu().numpy(),
-            world_from_camera=seen.world_from_camera[0].double().cpu().numpy(),
+            joints=_held(solved.points[0], before, after).cpu().numpy(),
+            joint_std=_held(_deviation(solved.seen)[0], before, after, _UNSEEN).cpu().numpy(),
+            world_from_camera=(into_world @ poses).cpu().numpy(),
             meta={
-                "gravity_source": gravity.source,
+                "gravity_source": solved.gravity.source,
                 "scale": {
-                    "source": "feet on the ground" if arbitrary else "body height",
-                    "metres_per_unit": scale.value,
-                    "uncertainty": scale.uncertainty,
+                    "source": "feet on the ground" if _is_arbitrary(cameras) else "body height",
+                    "metres_per_unit": solved.scale.value,
+                    "uncertainty": solved.scale.uncertainty,
                 },
             },
         )
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """Points (1, T, 24, 3) in a metric world with z up, and the evidence seen from the cameras of that world."""
+
+    points: Tensor
+    seen: Observation
+    scale: PathScale
+    gravity: Gravity
+
+
+def _solve(seen: Observation, cameras: CamerasArtifact, models: _Models, task: Task) -> _Solved:
+    """Poses first, then scale, gravity and contacts from them, then poses again with feet on the ground."""
+    up = torch.as_tensor(cameras.up, dtype=torch.float32, device=seen.times.device)
+    seen = _turned(seen, rotation_between(up, up.new_tensor([0.0, 0.0, 1.0])))
+    if seen.local is not None:
+        factor = local_scale(seen.local, seen.local_weight, models.lengths)
+        seen = replace(seen, local=seen.local * factor[:, None, None, None])
+    scale = PathScale(1.0, 0.0)
+    if _is_arbitrary(cameras):
+        scale = _scale(_in_windows(seen, lambda part, _: _start(part, models)[:1]), seen)
+        seen = _scaled(seen, scale.value)
+
+    def first(part: Observation, _: slice) -> Tensor:
+        task.advance(part.times.shape[1])
+        start = _start(part, models)
+        objective = Objective(part.repeat(len(start)), models.lengths, models.prior, models.weights)
+        solution = minimise(objective, start, iterations=_FIRST_PASS)
+        return solution.points[solution.energy.argmin()][None]
+
+    points = _in_windows(seen, first)
+    if _is_arbitrary(cameras):
+        again = _scale(points, seen)
+        rescaled = _scaled(seen, again.value)
+        points = points + (rescaled.world_from_camera - seen.world_from_camera)[..., None, :3, 3]
+        seen, scale = rescaled, PathScale(scale.value * again.value, again.uncertainty)
+    gravity = _gravity(points, seen, cameras)
+    points = points @ gravity.upright_from_world.T
+    seen = _turned(seen, gravity.upright_from_world)
+    contacts = _contacts(points, seen, models)
+
+    def second(part: Observation, frames: slice) -> Tensor:
+        task.advance(part.times.shape[1])
+        touching = contacts and replace(contacts, probability=contacts.probability[:, frames])
+        objective = Objective(part, models.lengths, models.prior, models.weights, touching)
+        return minimise(objective, points[:, frames], iterations=_SECOND_PASS, step=0.01).points
+
+    return _Solved(_in_windows(seen, second), seen, scale, gravity)
+
+
+def _is_arbitrary(cameras: CamerasArtifact) -> bool:
+    return cameras.meta.get("scale") == "arbitrary"
 
 
 def _models(options: LiftOptions) -> _Models:
@@ -134,12 +151,12 @@ def _start(part: Observation, models: _Models) -> Tensor:
     return place(poses, part.repeat(_HYPOTHESES))
 
 
-def _blend(spans: list, seen: Observation, solve) -> Tensor:
-    """Solve each window on its own and cross-fade the overlaps, (1, T, 24, 3)."""
+def _in_windows(seen: Observation, solve: Callable[[Observation, slice], Tensor]) -> Tensor:
+    """Solve each window of frames on its own and cross-fade the overlaps, (1, T, 24, 3)."""
     total = torch.zeros(1, seen.times.shape[1], 24, 3, device=seen.times.device)
-    for span in spans:
-        part = solve(seen.select(span.frames, 1))
-        total[:, span.frames] += part * span.weight.to(part)[:, None, None]
+    for window in windows(seen.times.shape[1]):
+        part = solve(seen.select(window.frames, 1), window.frames)
+        total[:, window.frames] += part * window.weight.to(part)[:, None, None]
     return total
 
 
@@ -182,6 +199,15 @@ def _contacts(points: Tensor, seen: Observation, models: _Models) -> Contacts | 
         return None
     probability = contact_probability(feet, still, floor, clearance, seen.times[0])
     return Contacts(CONTACT_POINTS, probability[None], clearance + floor)
+
+
+def _held(values: Tensor, before: int, after: int, outside: float | None = None) -> Tensor:
+    """`values` (T, ...) with their first and last frame, or the number `outside`, held over frames around them."""
+    ends = [values[:1], values[-1:]]
+    if outside is not None:
+        ends = [torch.full_like(end, outside) for end in ends]
+    repeats = [end.repeat(count, *[1] * (values.dim() - 1)) for end, count in zip(ends, (before, after), strict=True)]
+    return torch.cat([repeats[0], values, repeats[1]])
 
 
 def _deviation(seen: Observation) -> Tensor:

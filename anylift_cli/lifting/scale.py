@@ -11,6 +11,7 @@ _LAG = 0.2
 """Seconds between the positions that a speed is measured from."""
 _SPEED_CAP = 1.0
 _CANDIDATES = 121
+_MAX_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ def path_scale(feet: Tensor, weight: Tensor, rotation: Tensor, centre: Tensor, t
         times: (T,) seconds.
     """
     lag = max(1, round(_LAG / float(times.diff().median())))
-    interval = (times[lag:] - times[:-lag]).clamp_min(1e-3)
+    earlier = torch.arange(0, len(times) - lag, max(1, len(times) // _MAX_PAIRS), device=feet.device)
+    later = earlier + lag
+    interval = (times[later] - times[earlier]).clamp_min(1e-3)
     relative = feet @ rotation.transpose(-1, -2)
-    foot_speed = (relative[lag:] - relative[:-lag]) / interval[:, None, None]
-    camera_speed = (centre[lag:] - centre[:-lag]) / interval[:, None]
-    both = torch.minimum(weight[lag:], weight[:-lag])
+    foot_speed = (relative[later] - relative[earlier]) / interval[:, None, None]
+    camera_speed = (centre[later] - centre[earlier]) / interval[:, None]
+    both = torch.minimum(weight[later], weight[earlier])
     reference = 1.0 / camera_speed.norm(dim=-1).quantile(0.75).clamp_min(1e-9)
     candidates = reference * torch.logspace(-2, 1.5, _CANDIDATES, device=feet.device)
 
