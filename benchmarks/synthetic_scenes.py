@@ -26,7 +26,7 @@ from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.synthetic.scene import SCENES, build_scene, scene_spec
 from anylift_cli.synthetic.writing import write_scene
 
-COLUMNS = ("camera", "kind", "rotation_deg", "focal_percent", "focal_source", "mpjpe_mm", "pa_mpjpe_mm",
+COLUMNS = ("camera", "kind", "rotation_deg", "focal_percent", "focal_source", "gravity_deg", "mpjpe_mm", "pa_mpjpe_mm",
            "root_mm", "root_percent", "reprojection_percent", "foot_slide_cm_s", "jitter_mm", "seconds")  # fmt: skip
 
 
@@ -64,6 +64,9 @@ def measure(name: str, folder: Path, known_height: bool) -> dict[str, Any]:
         "rotation_deg": float(np.median(turns)),
         "focal_percent": 100 * metrics.focal_error(cameras.K, true_cameras.K[frames]),
         "focal_source": cameras.meta["focal_source"],
+        "gravity_deg": metrics.gravity_error(
+            motion.world_from_camera[:, :3, :3], truth.world_from_camera[frames, :3, :3]
+        ),
         "mpjpe_mm": 1000 * metrics.mpjpe(joints, expected),
         "pa_mpjpe_mm": 1000 * metrics.pa_mpjpe(joints, expected),
         "root_mm": 1000 * root,

@@ -51,6 +51,12 @@ def rotation_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.degrees(np.where(cosine > 0, 2 * np.arcsin(np.clip(sine, 0, 1)), np.arccos(np.clip(cosine, -1, 1))))
 
 
+def gravity_error(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Median angle in degrees between the verticals of two worlds with z up, as the cameras (T, 3, 3) see them."""
+    cosine = (predicted[:, 2] * truth[:, 2]).sum(-1)
+    return float(np.degrees(np.median(np.arccos(np.clip(cosine, -1, 1)))))
+
+
 def focal_error(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Median relative error of the focal lengths of intrinsics (T, 3, 3)."""
     return float(np.median(np.abs(predicted[:, 0, 0] / truth[:, 0, 0] - 1)))

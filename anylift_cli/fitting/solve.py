@@ -21,7 +21,7 @@ from anylift_cli.progress import Task
 _FREE, _GROUNDED = 80, 100
 _SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 80
 _STILL_SPEED, _STILL_WIDTH = 0.30, 0.06
-_PLANTED_SPEED, _PLANTED_WIDTH = 0.20, 0.03
+_PLANTED_SPEED, _PLANTED_WIDTH = 0.30, 0.05
 """m/s: a foot that still moves faster after grounding is not called planted."""
 _SNAP = 0.10
 """A foot that rests within this height of the floor stands on it."""
@@ -75,7 +75,7 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     contact = contact_probability(feet, still, floor, clearance, target.times)
     grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), floor)
     planted = still_probability(_feet(grounded, body, betas), centre, target.times, _PLANTED_SPEED, _PLANTED_WIDTH)
-    return Fit(grounded, betas, contact * planted, floor)
+    return Fit(grounded, betas, torch.minimum(contact, planted), floor)
 
 
 def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:

@@ -13,13 +13,15 @@ from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.skeleton import K
 from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_between
 
-_CAMERA_DEVIATION = {"assumed": (10.0, 3.0), "pan axis": (1.5, 1.5), "camera x axes": (4.0, 3.0)}
+_CAMERA_DEVIATION = {"assumed": (10.0, 3.5), "pan axis": (1.5, 1.5), "camera x axes": (4.0, 3.0)}
 """Degrees of pitch and roll that each source of the cameras' up vector may be off."""
 _BALANCE_DEVIATION = 6.0
 """Degrees by which the way from the standing feet to the centre of mass leans."""
 _HEIGHT_DEVIATION = 0.04
-"""Metres by which the points of a foot on one level floor differ in height."""
-_SAMPLE_SECONDS = 1.0
+"""Metres by which feet that rest on one level floor differ in height."""
+_STEPPING = 0.35
+"""Weight of a stretched leg's lean while no foot rests; while people walk it averages out."""
+_SAMPLE_SECONDS = 0.5
 """Frames closer than this are not independent evidence."""
 _RANGE = 24
 
@@ -51,8 +53,9 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
 
     pitch_deviation, roll_deviation = _CAMERA_DEVIATION.get(camera_source, _CAMERA_DEVIATION["assumed"])
     lean_direction, balanced = _balance(points, standing_feet)
-    feet = points[:, list(CONTACT_POINTS)]
-    share = standing_feet / standing_feet.sum().clamp_min(1e-6)
+    feet = points[:, list(CONTACT_POINTS)].unflatten(1, (2, 2)).mean(2)
+    on_foot = standing_feet.unflatten(1, (2, 2)).amin(2)
+    share = on_foot / on_foot.sum().clamp_min(1e-6)
 
     def energy(tilt: Tensor) -> Tensor:
         up = _tilted_up(tilt, right, forward)
@@ -61,7 +64,7 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
         balance_term = (balanced[:, None] * _capped(lean / _BALANCE_DEVIATION)).sum(0)
         height = (feet @ up.T).flatten(0, 1)
         centred = height - _weighted_median(height, share.flatten())
-        floor_term = (standing_feet.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION)).sum(0)
+        floor_term = (on_foot.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION)).sum(0)
         return camera_term + independent * (balance_term + 0.5 * floor_term)
 
     tilt = points.new_zeros(2)
@@ -72,7 +75,7 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
     up = _tilted_up(tilt[None], right, forward)[0]
     used = [f"camera ({camera_source})"]
     used += ["balance over the feet"] if float(balanced.sum()) * independent > 0.5 else []
-    used += ["feet on the floor"] if float(standing_feet.sum()) * independent > 1 else []
+    used += ["feet on the floor"] if float(on_foot.sum()) * independent > 1 else []
     vertical = points.new_tensor([0.0, 0.0, 1.0])
     return Gravity(rotation_between(up, vertical), " + ".join(used))
 
@@ -82,7 +85,8 @@ def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:
 
     Someone who sits or lies has resting feet too, but the hips are then nearer to them than a leg's length.
     """
-    share = standing_feet / standing_feet.sum(-1, keepdim=True).clamp_min(1e-6)
+    share = standing_feet + 1e-3
+    share = share / share.sum(-1, keepdim=True)
     support = (share[..., None] * points[:, list(CONTACT_POINTS)]).sum(1)
     hips = 0.5 * (points[:, K["left_hip"]] + points[:, K["right_hip"]])
     knees = 0.5 * (points[:, K["left_knee"]] + points[:, K["right_knee"]])
@@ -92,7 +96,7 @@ def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:
         for a, b in (("hip", "knee"), ("knee", "ankle"))
     )
     stretched = (((hips - support).norm(dim=-1) / leg - 0.75) / 0.15).clamp(0, 1)
-    return normalize(mass - support, dim=-1), stretched * standing_feet.amax(-1)
+    return normalize(mass - support, dim=-1), stretched * standing_feet.amax(-1).clamp_min(_STEPPING)
 
 
 def _tilted_up(tilt: Tensor, right: Tensor, forward: Tensor) -> Tensor:
