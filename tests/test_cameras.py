@@ -57,6 +57,7 @@ def test_panning_there_and_back(tmp_path: Path) -> None:
     true_up = truth[0].T @ [0, -1, 0]
     assert np.degrees(np.arccos(cameras.up @ true_up)) < 0.5
     assert cameras.confidence.min() > 0.9
+    assert CamerasArtifact.load(cameras.save(tmp_path / "cameras.npz")).meta["reason"] == cameras.meta["reason"]
 
 
 def test_panning_tilting_and_zooming(tmp_path: Path) -> None:

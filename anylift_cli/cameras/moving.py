@@ -56,7 +56,7 @@ def solve_movement(
     rotation: RotationSolution,
     progress: Progress,
 ) -> MovingSolution | None:
-    """Structure from motion on key frames, every other frame resected; None when there is no structure."""
+    """Structure from motion on key frames, all frames resected; None when there is no structure."""
     structure = reconstruct(video, keypoints, tracks, prior.focal * tracks.scale, prior.known, progress)
     if structure is None:
         return None

@@ -1,4 +1,4 @@
-"""Cameras of all frames from the cameras of some: triangulate followed corners, then resect every other frame."""
+"""Cameras of all frames from the cameras of some: triangulate followed corners, then resect every frame."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resect(tracks: Tracks, known: dict[int, np.ndarray], focal: float, guide: np
 
     Args:
         tracks: correspondences, principal point in the image centre.
-        known: at least two poses; they are kept.
+        known: at least two poses; they triangulate the points and are then refined like all others.
         focal: working pixels.
         guide: rotations (T, 3, 3) in any world, for frames between and beyond the known ones.
     """
@@ -51,7 +51,7 @@ def resect(tracks: Tracks, known: dict[int, np.ndarray], focal: float, guide: np
     confidence = np.full(tracks.frame_count, 0.1)
     errors = [np.zeros(0)]
     for frame, (seen_points, seen_rays) in _observed(views, points).items():
-        if frame not in known and len(seen_points) >= MIN_POINTS:
+        if len(seen_points) >= MIN_POINTS:
             camera_from_world[frame] = _place(camera_from_world[frame], seen_points, seen_rays, LOSS_PX / focal)
         error = focal * _reprojection(camera_from_world[frame], seen_points, seen_rays)
         confidence[frame] = np.clip((error < FIT_PX).sum() / 30, 0.1, 1)
