@@ -65,7 +65,7 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
         height = (feet @ up.T).flatten(0, 1)
         centred = height - _weighted_median(height, share.flatten())
         floor_term = (on_foot.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION)).sum(0)
-        return camera_term + independent * (balance_term + 0.5 * floor_term)
+        return camera_term + independent * (balance_term + floor_term)
 
     tilt = points.new_zeros(2)
     for size, count in ((_RANGE, 25), (3.0, 25), (0.4, 9)):
