@@ -23,6 +23,7 @@ from anylift_cli.lifting.edges import EDGES, TWIN
 from anylift_cli.lifting.gravity import find_gravity
 from anylift_cli.lifting.scale import path_scale
 from anylift_cli.lifting.stage import run_lift
+from anylift_cli.lifting.steady import steadied
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
 
 LIMBS = [K[f"{side}_{name}"] for side in ("left", "right")
@@ -134,9 +135,11 @@ def test_path_scale_is_exact_without_noise(dolly: Scene) -> None:
 
 @pytest.mark.parametrize("tilt", [(8.0, 0.0), (-6.0, 3.0)])
 def test_gravity_is_found_from_the_feet(walk: Scene, tilt: tuple[float, float]) -> None:
+    """`tilt` is pitch and roll in degrees."""
     points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
-    turn = matrix_from_axis_angle(torch.deg2rad(torch.tensor([tilt[0], tilt[1], 0.0])))
-    gaze = torch.tensor([0.0, 1.0, 0.0])
+    right, forward = (torch.as_tensor(walk.world_from_camera[0, :3, axis], dtype=torch.float32) for axis in (0, 2))
+    turn = matrix_from_axis_angle(torch.deg2rad(torch.tensor(tilt[0]) * right + torch.tensor(tilt[1]) * forward))
+    gaze = turn @ forward
     found = find_gravity(
         points @ turn.T, torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float(), "assumed"
     )
@@ -214,3 +217,19 @@ def _betas(scene: Scene) -> torch.Tensor:
 def test_open_body_is_what_lifting_measures_people_by() -> None:
     body = BodyModel.load("open")
     assert float(body.standing_height(body.from_height(1.83))[0]) == pytest.approx(1.83, abs=1e-3)
+
+
+def test_planted_feet_take_drift_in_depth_out(walk: Scene) -> None:
+    points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
+    centre = torch.as_tensor(walk.world_from_camera[:, :3, 3]).float()
+    times = torch.as_tensor(walk.time).float()
+    sight = torch.nn.functional.normalize(points.mean(1) - centre, dim=-1)
+    drifted = points + 0.15 * (torch.sin(4 * times)[:, None] * sight)[:, None]
+    feet = drifted[:, list(CONTACT_POINTS)]
+    moved = steadied(drifted, feet, torch.as_tensor(walk.foot_contact).float(), centre, times)
+
+    def wobble(candidate: torch.Tensor) -> torch.Tensor:
+        along = ((candidate - points) * sight[:, None]).sum(-1).mean(1)
+        return (along - along.mean()).abs().mean()
+
+    assert wobble(moved) < 0.25 * wobble(drifted)

@@ -14,19 +14,21 @@ CONTACT_POINTS = (K["left_heel"], K["left_big_toe"], K["right_heel"], K["right_b
 _LEVEL = 0.06
 _LEVEL_WIDTH = 0.015
 _MIN_SECONDS = 0.1
-_DEPTH_SHARE = 1 / 3
 
 
-def still_probability(feet: Tensor, centre: Tensor, times: Tensor, speed: float, width: float) -> Tensor:
+def still_probability(
+    feet: Tensor, centre: Tensor, times: Tensor, speed: float, width: float, depth_share: float = 1 / 3
+) -> Tensor:
     """Probability that points (T, F, 3) rest in the world: a logistic of their speed over about 0.1 s, (T, F).
 
-    Motion along the line of sight, which one camera hardly sees, counts a third.
+    Motion along the line of sight, which one camera hardly sees, counts less.
 
     Args:
         centre: (T, 3) camera centres in the world.
         times: (T,) seconds.
         speed: m/s at which the probability is one half.
         width: m/s over which it falls.
+        depth_share: how much of the motion along the line of sight counts.
     """
     if len(feet) < 2:
         return feet.new_ones(feet.shape[:2])
@@ -35,7 +37,7 @@ def still_probability(feet: Tensor, centre: Tensor, times: Tensor, speed: float,
     before, after = (index - reach).clamp_min(0), (index + reach).clamp_max(len(feet) - 1)
     sight = normalize(feet - centre[:, None], dim=-1)
     travelled = feet[after] - feet[before]
-    travelled = travelled - (1 - _DEPTH_SHARE) * (travelled * sight).sum(-1, keepdim=True) * sight
+    travelled = travelled - (1 - depth_share) * (travelled * sight).sum(-1, keepdim=True) * sight
     return torch.sigmoid(
         (speed - travelled.norm(dim=-1) / (times[after] - times[before]).clamp_min(1e-3)[:, None]) / width
     )

@@ -52,6 +52,10 @@ def _twin_index() -> Tensor:
 
 TWIN = _twin_index()
 
+_HEAD_AND_FEET = {K[name] for name in BODY24 if name.split("_")[-1] in ("nose", "eye", "ear", "toe", "heel")}
+SIZE = torch.tensor([not _HEAD_AND_FEET & {a, b} for a, b, _ in EDGES])
+"""Edges (E,) that tell a person's size: limbs and trunk, not the small shapes of head and feet."""
+
 
 def edge_lengths(points: Tensor) -> Tensor:
     """Lengths of all edges, points (..., 24, 3) → (..., E)."""

@@ -19,6 +19,8 @@ _BALANCE_DEVIATION = 6.0
 """Degrees by which the way from the standing feet to the centre of mass leans."""
 _HEIGHT_DEVIATION = 0.04
 """Metres by which feet that rest on one level floor differ in height."""
+_DEPTH_NOISE = 0.25
+"""Metres; feet that spread less than this along the view only show the noise of their depth, not the floor."""
 _STEPPING = 0.35
 """Weight of a stretched leg's lean while no foot rests; while people walk it averages out."""
 _SAMPLE_SECONDS = 0.5
@@ -56,15 +58,17 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
     feet = points[:, list(CONTACT_POINTS)].unflatten(1, (2, 2)).mean(2)
     on_foot = standing_feet.unflatten(1, (2, 2)).amin(2)
     share = on_foot / on_foot.sum().clamp_min(1e-6)
+    reach = _spread(feet @ forward, share)
+    on_foot = on_foot * reach**2 / (reach**2 + _DEPTH_NOISE**2)
 
     def energy(tilt: Tensor) -> Tensor:
         up = _tilted_up(tilt, right, forward)
         camera_term = (tilt / tilt.new_tensor([pitch_deviation, roll_deviation])).square().sum(-1)
         lean = torch.rad2deg(torch.acos((lean_direction @ up.T).clamp(-1, 1)))
-        balance_term = (balanced[:, None] * _capped(lean / _BALANCE_DEVIATION)).sum(0)
+        balance_term = (balanced[:, None] * _capped(lean / _BALANCE_DEVIATION, 2.5)).sum(0)
         height = (feet @ up.T).flatten(0, 1)
         centred = height - _weighted_median(height, share.flatten())
-        floor_term = (on_foot.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION)).sum(0)
+        floor_term = (on_foot.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION, 5.0)).sum(0)
         return camera_term + independent * (balance_term + floor_term)
 
     tilt = points.new_zeros(2)
@@ -95,7 +99,7 @@ def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:
         (points[:, K[f"left_{a}"]] - points[:, K[f"left_{b}"]]).norm(dim=-1)
         for a, b in (("hip", "knee"), ("knee", "ankle"))
     )
-    stretched = (((hips - support).norm(dim=-1) / leg - 0.75) / 0.15).clamp(0, 1)
+    stretched = (((hips - support).norm(dim=-1) / leg - 0.78) / 0.14).clamp(0, 1)
     return normalize(mass - support, dim=-1), stretched * standing_feet.amax(-1).clamp_min(_STEPPING)
 
 
@@ -112,6 +116,13 @@ def _weighted_median(values: Tensor, share: Tensor) -> Tensor:
     return ordered.gather(0, position[None])[0]
 
 
-def _capped(deviation: Tensor) -> Tensor:
+def _spread(values: Tensor, share: Tensor) -> Tensor:
+    """Standard deviation of all values, weighted by shares that sum to one."""
+    mean = (share * values).sum()
+    return (share * (values - mean) ** 2).sum().sqrt()
+
+
+def _capped(deviation: Tensor, limit: float) -> Tensor:
+    """Squared deviation that levels off at `limit` standard deviations (Geman-McClure)."""
     square = deviation.square()
-    return square / (1 + square / 25)
+    return square / (1 + square / limit**2)

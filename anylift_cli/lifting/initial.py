@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anylift_cli.body.prior import FEATURES, PosePrior, torso_frame
 from anylift_cli.body.skeleton import BODY24, K
-from anylift_cli.lifting.edges import END, START, edge_lengths
+from anylift_cli.lifting.edges import END, SIZE, START, edge_lengths
 from anylift_cli.lifting.observation import Observation, root_of
 
 HEADINGS = 36
@@ -148,7 +148,7 @@ def completed(local: Tensor, known: Tensor, times: Tensor, rest: Tensor) -> Tens
 
 def local_scale(local: Tensor, known: Tensor, lengths: Tensor) -> Tensor:
     """Factor (B,) that brings an estimator's points (B, T, 24, 3) to given edge lengths (E,), robustly."""
-    seen = (known[..., START] > 0.3) & (known[..., END] > 0.3)
+    seen = (known[..., START] > 0.3) & (known[..., END] > 0.3) & SIZE.to(known.device)
     ratio = torch.where(seen, lengths / edge_lengths(local).clamp_min(1e-3), torch.nan)
     return torch.nan_to_num(ratio.flatten(1).nanmedian(-1).values, nan=1.0)
 
