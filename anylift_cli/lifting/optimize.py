@@ -31,7 +31,7 @@ MEAN_HEIGHT = 1.70
 _FIRST_PASS, _SECOND_PASS = 120, 100
 _HYPOTHESES = 2
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
-_PLANTED = 0.2, 0.04, 0.08
+_PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
 _UNSEEN = 1.0
 """Standard deviation, m, given to frames before a person comes or after they have gone."""
@@ -119,10 +119,8 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: _Models, task: T
         rescaled = _scaled(seen, again.value)
         points = points + (rescaled.world_from_camera - seen.world_from_camera)[..., None, :3, 3]
         seen, scale = rescaled, PathScale(scale.value * again.value, again.uncertainty)
-    feet, centre = points[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3]
-    points = steadied(
-        points[0], feet, still_probability(feet, centre, seen.times[0], *_PLANTED), centre, seen.times[0]
-    )[None]
+    if seen.local is not None:
+        points = _steadied(points, seen)
     gravity = _gravity(points, seen, cameras)
     points = points @ gravity.upright_from_world.T
     seen = _turned(seen, gravity.upright_from_world)
@@ -189,6 +187,12 @@ def _scale(points: Tensor, seen: Observation) -> PathScale:
 def _still(points: Tensor, seen: Observation) -> Tensor:
     centre = seen.world_from_camera[0, :, :3, 3]
     return still_probability(points[0][:, list(CONTACT_POINTS)], centre, seen.times[0], _STILL_SPEED, _STILL_WIDTH)
+
+
+def _steadied(points: Tensor, seen: Observation) -> Tensor:
+    feet, centre, times = points[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3], seen.times[0]
+    planted = still_probability(feet, centre, times, *_PLANTED)
+    return steadied(points[0], feet, planted, centre, times)[None]
 
 
 def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
