@@ -65,14 +65,14 @@ class Target:
 
 
 def energy(
-    output: BodyPoints, pose: Tensor, target: Target, prior: PosePrior, anchors: Anchors | None, floor: float | None
+    output: BodyPoints, pose: Tensor, target: Target, prior: PosePrior, anchors: Anchors | None, ground: Tensor | None
 ) -> Tensor:
     """Mean energy per frame of a posed body; every term in standard deviations.
 
     Args:
         pose: (T, 24, 3, 3) the rotations that gave `output`.
         anchors: where feet in contact stand, once known.
-        floor: height below which no foot may be, once known.
+        ground: (T,) height below which no foot may be, once known; -inf where there is none.
     """
     points = output.keypoints
     camera = transform(target.camera_from_world, points)
@@ -84,8 +84,8 @@ def energy(
     total = total + _POSE * prior.energy(points).clamp_max(200.0)
     turn = 2 * (3 - pose.diagonal(dim1=-2, dim2=-1).sum(-1)).clamp_min(0)
     total = total + 0.25 * (turn / _STIFFNESS.to(turn).square()).sum(-1)
-    if floor is not None:
-        sunk = (floor - points[:, list(CONTACT_POINTS), 2]).clamp_min(0)
+    if ground is not None:
+        sunk = (ground[:, None] - points[:, list(CONTACT_POINTS), 2]).clamp_min(0)
         total = total + (sunk / _SINK).square().sum(-1)
     if anchors is not None:
         slip = squared_length(points[:, list(CONTACT_POINTS)] - anchors.position)

@@ -25,6 +25,8 @@ _PLANTED_SPEED, _PLANTED_WIDTH = 0.30, 0.05
 """m/s: a foot that still moves faster after grounding is not called planted."""
 _SNAP = 0.10
 """A foot that rests within this height of the floor stands on it."""
+_LEFT_THE_FLOOR = 0.3
+"""Someone whose feet are this far below the floor has jumped off it, and may go where they are seen."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,13 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     betas = fit_shape(target, body, height)
     spans = list(windows(len(target.times)))
 
-    def solve_all(start: Parameters, iterations: int, anchors: Anchors | None, floor: float | None) -> Parameters:
+    def solve_all(start: Parameters, iterations: int, anchors: Anchors | None, ground: Tensor | None) -> Parameters:
         parts = []
         for span in spans:
             held = None if anchors is None else Anchors(*(value[span.frames] for value in vars(anchors).values()))
+            below = None if ground is None else ground[span.frames]
             part = Parameters(start.pose[span.frames], start.transl[span.frames])
-            parts.append(_minimise(part, target.frames(span.frames), body, betas, prior, held, floor, iterations))
+            parts.append(_minimise(part, target.frames(span.frames), body, betas, prior, held, below, iterations))
             task.advance(span.stop - span.start)
         return _join(spans, parts, len(target.times))
 
@@ -73,7 +76,9 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     if floor is None:
         return Fit(free, betas, torch.zeros_like(still), None)
     contact = contact_probability(feet, still, floor, clearance, target.times)
-    grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), floor)
+    lowest = feet[..., 2].amin(1)
+    ground = torch.where(lowest > floor - _LEFT_THE_FLOOR, floor, -torch.inf)
+    grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), ground)
     planted = still_probability(_feet(grounded, body, betas), centre, target.times, _PLANTED_SPEED, _PLANTED_WIDTH)
     return Fit(grounded, betas, torch.minimum(contact, planted), floor)
 
@@ -109,7 +114,7 @@ def foot_clearance(body: BodyModel, betas: Tensor) -> Tensor:
 
 def _minimise(
     start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: PosePrior, anchors: Anchors | None,
-    floor: float | None, iterations: int,
+    ground: Tensor | None, iterations: int,
 ) -> Parameters:  # fmt: skip
     six = six_d_from_matrix(start.pose).requires_grad_()
     transl = start.transl.clone().requires_grad_()
@@ -118,7 +123,7 @@ def _minimise(
     for _ in range(iterations):
         optimiser.zero_grad()
         pose = matrix_from_6d(six)
-        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, floor).backward()
+        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, ground).backward()
         optimiser.step()
         schedule.step()
     return Parameters(matrix_from_6d(six.detach()), transl.detach())
