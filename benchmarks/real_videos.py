@@ -15,7 +15,7 @@ from anylift_cli.console import RichProgress
 from anylift_cli.errors import AnyliftError
 
 STAGES = ("keypoints", "cameras", "lifted", "motion")
-HEADER = ("video", "frames (seen)", "camera", "reprojection, % of box height", "foot slide in contact, cm/s", "jitter, mm",
+HEADER = ("video", "frames (seen)", "camera", "reprojection, % of box", "foot slide in contact, cm/s", "jitter, mm",
           "largest step, cm", "below floor, cm", "seconds: keypoints / cameras / lift / fit")  # fmt: skip
 
 
