@@ -15,7 +15,7 @@ class LiftedArtifact(Artifact):
     """3D `body24` points and the cameras that see them, metres, z up. The floor is placed by the fit stage.
 
     `meta["gravity_source"]` says where the vertical comes from, `meta["scale"]` how the metric scale was found
-    (with its relative uncertainty), `meta["lifter"]` which lifter ran.
+    (with its relative uncertainty), `meta["lifter"]` which lifter ran; `motion` and `focal_source` are the cameras'.
     """
 
     schema: ClassVar[str] = "anylift.lifted"

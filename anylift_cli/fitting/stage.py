@@ -20,6 +20,8 @@ from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress
 
 STAGE_VERSION = 1
+_KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
+"""What the lifted file's meta says of the world, and a motion's should."""
 
 
 def run_fit(
@@ -118,11 +120,7 @@ def _motion(
         unit="m",
         schema_version=str(MotionArtifact.version),
         meta={
-            **{
-                name: lifted.meta[name]
-                for name in ("gravity_source", "scale", "motion", "lifter")
-                if name in lifted.meta
-            },
+            **{name: lifted.meta[name] for name in _KEPT if name in lifted.meta},
             "body": {"name": options.body, "sha256": body.sha256},
             "floor": "feet in contact" if fit.floor is not None else "lowest joint; nobody stands on anything",
             "person": options.person,

@@ -222,6 +222,6 @@ def _held(values: Tensor, before: int, after: int, outside: float | None = None)
 
 
 def _deviation(seen: Observation) -> Tensor:
-    """Standard deviation (B, T, 24) in metres, from how well each point is seen around its frame."""
-    gap = 1 - seen.weight.clamp(0, 1)
-    return 0.05 + 0.15 * gap
+    """Standard deviation (B, T, 24) per axis, m, by how well each point is seen (measured on the synthetic scenes)."""
+    absent = (seen.weight.amax(-1, keepdim=True) == 0).float()
+    return 0.05 + 0.06 * (1 - seen.weight.clamp(0, 1)) + 0.15 * absent

@@ -51,7 +51,11 @@ def run_lift(
         world_from_camera=reference.world_from_camera,
         K=cameras.K,
         timestamps=cameras.timestamps,
-        meta={**reference.meta, "lifter": lifter.name, "motion": cameras.meta.get("motion")},
+        meta={
+            **reference.meta,
+            "lifter": lifter.name,
+            **{name: cameras.meta[name] for name in ("motion", "focal_source") if name in cameras.meta},
+        },
     )
 
 
