@@ -20,7 +20,10 @@ from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import EDGES, TWIN
+from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import find_gravity
+from anylift_cli.lifting.objective import Weights
+from anylift_cli.lifting.observation import observe
 from anylift_cli.lifting.scale import path_scale
 from anylift_cli.lifting.stage import run_lift
 from anylift_cli.lifting.steady import steadied
@@ -233,3 +236,33 @@ def test_planted_feet_take_drift_in_depth_out(walk: Scene) -> None:
         return (along - along.mean()).abs().mean()
 
     assert wobble(moved) < 0.25 * wobble(drifted)
+
+
+def test_limbs_bent_the_wrong_way_in_depth_are_put_right() -> None:
+    scene = build_scene(SceneSpec("squat_still", "squat", "still", seed=1, seconds=2.5))
+    keypoints, cameras = artifacts_of(scene, with_local=False, noise_px=0.0)
+    seen = observe(keypoints, cameras, 0, "cpu")
+    world = transform(cameras.world_from_camera[0], transform(invert(scene.world_from_camera), scene.keypoints3d))
+    truth = torch.as_tensor(world, dtype=torch.float32)[None]
+    camera = transform(invert(seen.world_from_camera), truth)
+    broken = camera.clone()
+    frames = slice(20, 45)
+    depth = camera[:, frames, :, 2]
+    elbow = 2 * depth[..., K["right_shoulder"]] - depth[..., K["right_elbow"]]
+    wrong = {
+        "left_wrist": 2 * depth[..., K["left_elbow"]] - depth[..., K["left_wrist"]],
+        "right_elbow": elbow,
+        "right_wrist": elbow + depth[..., K["right_wrist"]] - depth[..., K["right_elbow"]],
+    }
+    for name, value in wrong.items():
+        broken[:, frames, K[name]] = camera[:, frames, K[name]] * (value / depth[..., K[name]])[..., None]
+    broken = transform(seen.world_from_camera, broken)
+    mended = unflipped(broken, seen, PosePrior.load(), Weights())
+
+    def miss(points: torch.Tensor) -> float:
+        return float((points - truth)[:, :, LIMBS].norm(dim=-1).mean())
+
+    assert miss(mended) < 0.4 * miss(broken)
+    pixels = project_camera(transform(invert(seen.world_from_camera), mended), torch.as_tensor(scene.K).float()[None])
+    assert np.abs(pixels[0].numpy() - keypoints.keypoints[0]).max() < 0.1
+    assert miss(unflipped(truth, seen, PosePrior.load(), Weights())) < 0.03

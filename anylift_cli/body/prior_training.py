@@ -46,7 +46,7 @@ def training_features(files: list[Path]) -> Tensor:
                 if split == "train"
             ]
         )
-        points = torch.from_numpy(body24_from_smpl_joints(joints))
+        points = torch.from_numpy(np.nan_to_num(body24_from_smpl_joints(joints)))
         mirrored = points[:, list(BODY24_MIRROR)] * torch.tensor([-1.0, 1.0, 1.0])
         features += [bone_directions(points), bone_directions(mirrored)]
     stacked = torch.cat(features)

@@ -23,7 +23,6 @@ class Weights:
     pixel_outlier: float = 0.15
     local_side: float = 0.06
     local_depth: float = 0.10
-    local_outlier: float = 0.30
     length: float = 0.06
     """relative, of the person's bones about the mean body's"""
     acceleration: float = 12.0
@@ -77,9 +76,7 @@ class Objective:
         energy = energy + self._length_term(points, log_lengths)
         energy = energy + w.pose * self.prior.energy(points).clamp_max(200.0)
         if seen.local is not None:
-            offset = camera - root_of(camera)[..., None, :] - seen.local
-            spread = offset.new_tensor([w.local_side, w.local_side, w.local_depth])
-            energy = energy + (seen.local_weight * robust(squared_length(offset / spread), 1.0, 4.0)).sum(-1) * 0.5
+            energy = energy + local_term(camera, seen, w)
         total = energy.mean(-1) + self._smooth_term(points)
         total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
         if self.contacts is not None:
@@ -110,6 +107,13 @@ class Objective:
             (both * robust(speed, 1.0, 6.0)).sum(-1).mean(-1)
             + (contacts.probability * robust(height, 1.0, 6.0)).sum(-1).mean(-1)
         )
+
+
+def local_term(camera: Tensor, seen: Observation, weights: Weights) -> Tensor:
+    """Energy (B, T) of camera points (B, T, 24, 3) against the estimator's root-centred points."""
+    offset = camera - root_of(camera)[..., None, :] - seen.local
+    spread = offset.new_tensor([weights.local_side, weights.local_side, weights.local_depth])
+    return 0.5 * (seen.local_weight * robust(squared_length(offset / spread), 1.0, 4.0)).sum(-1)
 
 
 def robust(square: Tensor, deviation: float, outlier: float) -> Tensor:

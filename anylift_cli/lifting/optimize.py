@@ -18,6 +18,7 @@ from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
+from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.initial import completed, local_scale, matched_poses, place
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
@@ -111,7 +112,8 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: _Models, task: T
         start = _start(part, models)
         objective = Objective(part.repeat(len(start)), models.lengths, models.prior, models.weights)
         solution = minimise(objective, start, iterations=_FIRST_PASS)
-        return solution.points[solution.energy.argmin()][None]
+        best = solution.points[solution.energy.argmin()][None]
+        return unflipped(best, part, models.prior, models.weights)
 
     points = _in_windows(seen, first)
     if _is_arbitrary(cameras):
