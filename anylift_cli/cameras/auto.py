@@ -18,6 +18,8 @@ from anylift_cli.progress import Progress
 
 STILL_PX = 0.9
 STILL_SHARE = 0.5
+DRIFT_PX = 3.0
+SURELY_UNMOVED = 0.8
 SURELY_ROTATING = 0.9
 SURELY_ROTATING_PX = 0.4
 LEAST_PARALLAX = 1.5
@@ -36,7 +38,7 @@ class AutoCamera:
         figures = background_motion(tracks)
         if not tracks.links:
             return still_cameras(keypoints, prior, "no background could be followed; assumed still", figures)
-        if figures["flow_px"] < STILL_PX and figures["unmoved"] > STILL_SHARE:
+        if _stands_still(figures):
             reason = f"the background stays within {figures['flow_px']:.1f} px over the whole shot"
             return still_cameras(keypoints, prior, reason, figures)
         rotation = solve_rotations(tracks, prior.focal * tracks.scale, prior.known)
@@ -54,6 +56,12 @@ class AutoCamera:
             f"with a parallax of {moving.structure.angle:.0f}°"
         )
         return moving_cameras(keypoints, prior, tracks, moving, reason, figures)
+
+
+def _stands_still(figures: dict[str, float]) -> bool:
+    """Little flow, or somewhat more where nearly every point stays put: that is tracking drift over a long shot."""
+    flow, unmoved = figures["flow_px"], figures["unmoved"]
+    return (flow < STILL_PX and unmoved > STILL_SHARE) or (flow < DRIFT_PX and unmoved > SURELY_UNMOVED)
 
 
 def _explains_more(moving: MovingSolution, rotation: RotationSolution) -> bool:
