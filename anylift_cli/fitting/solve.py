@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
-from anylift_cli.body.model import BodyModel
+from anylift_cli.body.model import BodyModel, BodyPoints
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.fitting.initial import initial_pose
 from anylift_cli.fitting.objective import Anchors, Target, energy
@@ -20,6 +20,8 @@ from anylift_cli.progress import Task
 
 _FREE, _GROUNDED = 80, 100
 _SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 80
+_CHUNK = 500
+"""Frames posed at once, so that memory does not grow with the clip."""
 _STILL_SPEED, _STILL_WIDTH = 0.30, 0.06
 _PLANTED_SPEED, _PLANTED_WIDTH = 0.30, 0.05
 """m/s: a foot that still moves faster after grounding is not called planted."""
@@ -67,7 +69,9 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
             task.advance(span.stop - span.start)
         return _join(spans, parts, len(target.times))
 
-    free = solve_all(Parameters(*initial_pose(target.points, body, betas)), _FREE, None, None)
+    starts = [initial_pose(points, body, betas) for points in target.points.split(_CHUNK)]
+    start = Parameters(*(torch.cat(parts) for parts in zip(*starts, strict=True)))
+    free = solve_all(start, _FREE, None, None)
     feet = _feet(free, body, betas)
     clearance = foot_clearance(body, betas)
     centre = invert(target.camera_from_world)[:, :3, 3]
@@ -81,6 +85,11 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), ground)
     planted = still_probability(_feet(grounded, body, betas), centre, target.times, _PLANTED_SPEED, _PLANTED_WIDTH)
     return Fit(grounded, betas, torch.minimum(contact, planted), floor)
+
+
+def joints_of(fit: Fit, body: BodyModel) -> Tensor:
+    """The 24 SMPL joints of a fit, (T, 24, 3) m in the lifted world."""
+    return _posed(fit.parameters, body, fit.betas).joints
 
 
 def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
@@ -130,8 +139,16 @@ def _minimise(
 
 
 def _feet(parameters: Parameters, body: BodyModel, betas: Tensor) -> Tensor:
+    return _posed(parameters, body, betas).keypoints[:, list(CONTACT_POINTS)]
+
+
+def _posed(parameters: Parameters, body: BodyModel, betas: Tensor) -> BodyPoints:
     with torch.no_grad():
-        return body.joints(parameters.pose, betas, parameters.transl).keypoints[:, list(CONTACT_POINTS)]
+        parts = [
+            body.joints(pose, betas, transl)
+            for pose, transl in zip(parameters.pose.split(_CHUNK), parameters.transl.split(_CHUNK), strict=True)
+        ]
+    return BodyPoints(*(torch.cat(points) for points in zip(*parts, strict=True)))
 
 
 def _anchors(feet: Tensor, contact: Tensor, resting: Tensor) -> Tensor:

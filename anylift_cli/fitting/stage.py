@@ -13,7 +13,7 @@ from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.fitting.objective import Target
-from anylift_cli.fitting.solve import Fit, fit_person
+from anylift_cli.fitting.solve import Fit, fit_person, joints_of
 from anylift_cli.geometry.cameras import invert, rays
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
@@ -70,9 +70,8 @@ def _motion(
     fit: Fit, body: BodyModel, lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, span: slice
 ) -> MotionArtifact:
     pose, transl = fit.parameters.pose.double().cpu(), fit.parameters.transl.double().cpu()
-    with torch.no_grad():
-        joints = body.joints(fit.parameters.pose, fit.betas, fit.parameters.transl).joints.double().cpu().numpy()
-        height = float(body.standing_height(fit.betas))
+    joints = joints_of(fit, body).double().cpu().numpy()
+    height = float(body.standing_height(fit.betas))
     floor = fit.floor if fit.floor is not None else float(joints[..., 2].min())
     start = joints[0, 0] if options.person == 0 else _first_root(lifted)
     origin = np.array([start[0], start[1], floor])
