@@ -9,7 +9,7 @@ import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
-from anylift_cli.body.skeleton import K
+from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import project
 
@@ -106,10 +106,11 @@ def max_jump(joints: np.ndarray, timestamps: np.ndarray) -> float:
 def _pose(motion: MotionArtifact, body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     """The body's landmarks (T, 24, 3) and the height of its lowest vertex (T,), skinned a few frames at a time."""
     pose, betas, transl = pose_matrices(motion), shape_of(motion, body), torch.from_numpy(motion.trans)
-    landmarks, lowest = [], []
+    landmarks, lowest = np.empty((len(pose), len(BODY24), 3)), np.empty(len(pose))
     with torch.no_grad():
-        for frames in torch.arange(len(pose)).split(_CHUNK):
-            parameters = pose[frames], betas.expand(len(frames), -1), transl[frames]
-            landmarks.append(body.joints(*parameters).keypoints)
-            lowest.append(body.vertices(*parameters)[..., 2].amin(-1))
-    return torch.cat(landmarks).numpy().astype(np.float64), torch.cat(lowest).numpy()
+        for start in range(0, len(pose), _CHUNK):
+            frames = slice(start, start + _CHUNK)
+            parameters = pose[frames], betas, transl[frames]
+            landmarks[frames] = body.joints(*parameters).keypoints.numpy()
+            lowest[frames] = body.vertices(*parameters)[..., 2].amin(-1).numpy()
+    return landmarks, lowest
