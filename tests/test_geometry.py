@@ -56,12 +56,6 @@ def test_rotation_between_turns_one_direction_into_the_other() -> None:
     assert torch.allclose(turned, expected, atol=1e-9)
 
 
-def test_geodesic_angle_is_the_angle_of_the_difference() -> None:
-    angles = rotations.geodesic_angle(MATRICES[:-1], MATRICES[1:])
-    expected = (RANDOM[:-1].inv() * RANDOM[1:]).magnitude()
-    assert np.allclose(angles, expected, atol=1e-9)
-
-
 @pytest.mark.parametrize("with_scale", [False, True])
 def test_alignment_recovers_a_known_similarity(with_scale: bool) -> None:
     source = torch.randn(500, 12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

@@ -108,12 +108,6 @@ def rotation_between(source: Tensor, target: Tensor) -> Tensor:
     return matrix_from_quaternion(torch.cat([w, half], -1))
 
 
-def geodesic_angle(first: Tensor, second: Tensor) -> Tensor:
-    """Angle between rotations, (..., 3, 3) each → (...) radians."""
-    difference = quaternion_from_matrix(first.transpose(-1, -2) @ second)
-    return 2 * torch.atan2(difference[..., 1:].norm(dim=-1), difference[..., 0])
-
-
 def _axis(like: Tensor, index: int) -> Tensor:
     axis = torch.zeros_like(like)
     axis[..., index] = 1
