@@ -1,0 +1,41 @@
+"""One clip of a compact mocap npz: joints of many clips end to end, `FILE.npz#CLIP`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.evaluation.formats.fields import arrays_of
+from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord, points_of_joints
+
+KEYS = {"joints", "clip_start", "clip_len", "clip_name"}
+
+
+def read_mocap(path: Path, stored: Mapping[str, np.ndarray], clip: str | None) -> MotionRecord:
+    """SMPL joints in metres, z up, with the floor of the clip put at z = 0.
+
+    Raises:
+        UsageError: no clip named, or none of that name.
+        AnyliftError: a missing or malformed array, or a clip that leaves the file.
+    """
+    kind, names = "mocap", [str(name) for name in stored["clip_name"]]
+    if clip not in names:
+        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        asked = f"has no clip '{clip}'" if clip else f"holds {len(names)} clips"
+        raise UsageError(f"{path} {asked}", f"name one as {path}#{names[0] if names else 'CLIP'}; there are {some}")
+    wanted = {"joints": "N 24 3", "clip_start": "C", "clip_len": "C", "fps": ""}
+    joints, starts, lengths, rate = arrays_of(path, kind, stored, wanted)
+    index = names.index(clip)
+    start, length = int(starts[index]), int(lengths[index])
+    if start < 0 or length < 1 or start + length > len(joints):
+        raise AnyliftError(f"{path}: the clip '{clip}' leaves the file")
+    own = joints[start : start + length]
+    if "floor_z" in stored:
+        (floors,) = arrays_of(path, kind, stored, {"floor_z": "C"})
+        own = own - [0.0, 0.0, floors[index]]
+    frames = np.arange(length)
+    person = PersonRecord("0", frames / float(rate), frames, own, points_of_joints(own))
+    return MotionRecord(clip, kind, (person,), True, "the file's joints", float(rate))

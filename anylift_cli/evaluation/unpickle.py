@@ -1,0 +1,272 @@
+"""Read other tools' pickles without running what is in them: numbers, arrays and containers only.
+
+Covers plain pickles, joblib files (uncompressed or zlib, gzip), torch files and `.npy` files that hold an object.
+The unpickler is Python's own (`pickle._Unpickler`), because joblib writes its arrays between the opcodes and only that
+one can stop there; joblib itself is not needed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import pickle
+import re
+import zipfile
+import zlib
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from anylift_cli.errors import AnyliftError
+
+MAX_BYTES = 4 << 30
+_ZLIB_START, _GZIP_START = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), b"\x1f\x8b"
+_DAMAGED = (
+    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, AssertionError, AttributeError, EOFError, ImportError,
+    LookupError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError, TokenError, TypeError, ValueError,
+)  # fmt: skip
+_PLAIN = "save its numbers with numpy.savez or torch.save instead, or ask the tool that wrote it for a plain file"
+
+
+def load_pickle(path: Path | str) -> Any:
+    """The object in a pickle or a joblib file.
+
+    Raises:
+        AnyliftError: missing, damaged, larger than `MAX_BYTES`, or asks for anything but numbers and containers; the
+            file and what it asked for are named, and nothing of it was run.
+    """
+    path = Path(path)
+    content = _content(path)
+    if content[:2] in _ZLIB_START or content[:2] == _GZIP_START:
+        content = _inflated(path, content)
+    return _load(path, io.BytesIO(content))
+
+
+def load_object_array(path: Path | str) -> Any:
+    """What `numpy.save` wrote: the array, or the object where the array holds a single one.
+
+    Raises:
+        AnyliftError: as for `load_pickle`, or not a `.npy` file.
+    """
+    path = Path(path)
+    return _read_npy(path, io.BytesIO(_content(path)))
+
+
+def load_npz_member(path: Path | str, name: str) -> Any:
+    """As `load_object_array`, of the array `name` of an npz file."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(f"{name}.npy").file_size > MAX_BYTES:
+                raise AnyliftError(f"{path}: '{name}' is larger than {MAX_BYTES >> 30} GiB; refusing to read it")
+            content = archive.read(f"{name}.npy")
+    except _DAMAGED as error:
+        raise AnyliftError(f"{path} is damaged: {error}", "write it again") from error
+    return _read_npy(path, io.BytesIO(content))
+
+
+def load_torch(path: Path | str) -> Any:
+    """The object in a `torch.save` file, read by torch with `weights_only`.
+
+    Raises:
+        AnyliftError: as for `load_pickle`.
+    """
+    import torch
+
+    path = Path(path)
+    stream = io.BytesIO(_content(path))
+    try:
+        return torch.load(stream, map_location="cpu", weights_only=True)
+    except _DAMAGED as error:
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise _refused(path, found[1]) from error
+        raise AnyliftError(f"{path} is damaged or not a torch file", "write it again") from error
+
+
+class _NumpyArrayWrapper:
+    """joblib's stand-in for an array whose numbers follow in the stream (joblib/numpy_pickle.py)."""
+
+    subclass: Any
+    shape: tuple[int, ...]
+    order: str
+    dtype: np.dtype
+    allow_mmap: bool
+    numpy_array_alignment_bytes: int | None = None
+
+    def read(self, unpickler: _SafeUnpickler) -> Any:
+        if self.dtype.hasobject:
+            return _SafeUnpickler(unpickler.stream).load()
+        if self.numpy_array_alignment_bytes is not None:
+            unpickler.stream.read(unpickler.stream.read(1)[0])
+        return _numbers(unpickler.stream, self.shape, self.dtype, self.order)
+
+
+class _ForbiddenGlobal(pickle.UnpicklingError):
+    pass
+
+
+class _SafeUnpickler(pickle._Unpickler):
+    """An unpickler that knows a short list of globals and leaves their attributes alone."""
+
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream, encoding="latin1")
+        self.stream = stream
+
+    def find_class(self, module: str, name: str) -> Any:
+        module = module.replace("numpy._core", "numpy.core")
+        if (module, name) not in _ALLOWED:
+            raise _ForbiddenGlobal(f"{module}.{name}")
+        return _ALLOWED[module, name]
+
+    def load_build(self) -> None:
+        owner = self.stack[-2]
+        if isinstance(owner, np.dtype):
+            self.stack[-1] = _in_byte_order(owner, self.stack.pop())
+            return
+        if not isinstance(owner, (np.ndarray, _NumpyArrayWrapper)):
+            raise pickle.UnpicklingError(f"sets attributes of a {type(owner).__name__}")
+        super().load_build()
+        if isinstance(self.stack[-1], _NumpyArrayWrapper):
+            self.stack[-1] = self.stack[-1].read(self)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Python 3's way to put bytes into old pickles; only the codec it uses."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"bytes in the codec {encoding!r}")
+    return codecs.latin_1_encode(text)[0]
+
+
+class _ArrayType:
+    """Named by pickled arrays; making one from raw memory is left to `_array`."""
+
+
+def _array(kind: type, shape: tuple, typecode: Any) -> np.ndarray:
+    """An empty array, which the state that follows in the pickle fills."""
+    return np.empty(0)
+
+
+def _dtype(description: str, *_: Any) -> np.dtype:
+    """A type of numbers, text or objects; structured ones, whose state could point anywhere, are refused."""
+    dtype = np.dtype(str(description))
+    if dtype.kind not in "biufcSUO" or dtype.names or dtype.subdtype:
+        raise pickle.UnpicklingError(f"arrays of type {description!r}")
+    return dtype
+
+
+def _in_byte_order(dtype: np.dtype, state: tuple) -> np.dtype:
+    return dtype if state[1] in ("|", "=") else dtype.newbyteorder(state[1])
+
+
+def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *_: Any) -> Any:
+    import torch
+
+    return (
+        torch.tensor([], dtype=storage.dtype).set_(storage._untyped_storage, offset, tuple(size), tuple(stride)).clone()
+    )
+
+
+def _storage(content: bytes) -> Any:
+    import torch
+
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _allowed() -> dict[tuple[str, str], Any]:
+    scalar = np.float32(0).__reduce__()[0]
+    frombuffer = np.zeros(1).__reduce_ex__(5)[0]
+    plain: tuple[Callable, ...] = (
+        bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, slice,
+    )  # fmt: skip
+    names: dict[tuple[str, str], Any] = {(module, kind.__name__): kind for kind in plain for module in _BUILTINS}
+    return names | {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("collections", "defaultdict"): defaultdict,
+        ("_codecs", "encode"): _encode,
+        ("numpy", "ndarray"): _ArrayType,
+        ("numpy", "dtype"): _dtype,
+        ("numpy.core.multiarray", "_reconstruct"): _array,
+        ("numpy.core.multiarray", "scalar"): scalar,
+        ("numpy.core.numeric", "_frombuffer"): frombuffer,
+        ("torch._utils", "_rebuild_tensor"): _tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+        ("torch.storage", "_load_from_bytes"): _storage,
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"): _NumpyArrayWrapper,
+    }
+
+
+_BUILTINS = ("builtins", "__builtin__")
+_ALLOWED = _allowed()
+
+
+def _numbers(stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype, order: str) -> np.ndarray:
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if not 0 <= size <= MAX_BYTES:
+        raise ValueError(f"an array of shape {shape} is too large")
+    content = stream.read(size)
+    if len(content) != size:
+        raise EOFError(f"the file ends within an array of shape {shape}")
+    return np.frombuffer(content, dtype).reshape(shape, order=order).copy()
+
+
+def _read_npy(path: Path, stream: BinaryIO) -> Any:
+    try:
+        version = npy_format.read_magic(stream)
+        reader = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+        shape, fortran, dtype = reader(stream)
+        if not dtype.hasobject:
+            return _numbers(stream, shape, dtype, "F" if fortran else "C")
+    except _DAMAGED as error:
+        raise AnyliftError(f"{path} is damaged or not an npy file: {error}", "write it again") from error
+    array = _load(path, stream)
+    if isinstance(array, np.ndarray) and array.shape == () and array.dtype == object:
+        return array[()]
+    return array
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise AnyliftError(f"{path} is larger than {MAX_BYTES >> 30} GiB; refusing to read it")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise AnyliftError(f"{path} does not exist", "check the path") from error
+    except OSError as error:
+        raise AnyliftError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _inflated(path: Path, content: bytes) -> bytes:
+    machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        inflated = machine.decompress(content, MAX_BYTES)
+    except zlib.error as error:
+        raise AnyliftError(f"{path} is damaged: {error}", "write it again") from error
+    if machine.unconsumed_tail:
+        raise AnyliftError(f"{path} unpacks to more than {MAX_BYTES >> 30} GiB; refusing to read it")
+    if not machine.eof:
+        raise AnyliftError(f"{path} is damaged: its compressed data ends too early", "write it again")
+    return inflated
+
+
+def _load(path: Path, stream: BinaryIO) -> Any:
+    try:
+        return _SafeUnpickler(stream).load()
+    except _ForbiddenGlobal as error:
+        raise _refused(path, str(error)) from error
+    except _DAMAGED as error:
+        raise AnyliftError(f"{path} is damaged or not a pickle: {error}", "write it again") from error
+
+
+def _refused(path: Path, name: str) -> AnyliftError:
+    return AnyliftError(
+        f"{path} asks Python for '{name}', which could run code; it was not loaded and nothing of it was run", _PLAIN
+    )
