@@ -52,7 +52,8 @@ def measure(name: str, folder: Path, known_height: bool) -> dict[str, Any]:
     frames = motion.frame_index
     heading = metrics.yaw_between(motion.world_from_camera[:, :3, :3], truth.world_from_camera[frames, :3, :3])
     joints, expected = motion.joints @ heading.T, truth.joints[frames]
-    root = metrics.root_error(joints[:, 0], expected[:, 0])
+    roots = joints[:, 0], expected[:, 0]
+    root = metrics.root_error(*roots)
     turns = metrics.rotation_errors(
         cameras.world_from_camera[:, :3, :3], true_cameras.world_from_camera[frames, :3, :3]
     )
@@ -67,8 +68,8 @@ def measure(name: str, folder: Path, known_height: bool) -> dict[str, Any]:
         "gravity_deg": metrics.gravity_error(
             motion.world_from_camera[:, :3, :3], truth.world_from_camera[frames, :3, :3]
         ),
-        "mpjpe_mm": 1000 * metrics.mpjpe(joints, expected),
-        "pa_mpjpe_mm": 1000 * metrics.pa_mpjpe(joints, expected),
+        "mpjpe_mm": 1000 * metrics.mpjpe(joints, expected, *roots),
+        "pa_mpjpe_mm": 1000 * metrics.pa_mpjpe_per_frame(joints, expected),
         "root_mm": 1000 * root,
         "root_percent": 100 * root / metrics.path_length(expected[:, 0]),
         "reprojection_percent": quality["reprojection_percent"],

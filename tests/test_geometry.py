@@ -96,14 +96,16 @@ def test_projection_and_rays_invert_each_other() -> None:
 def test_metrics_are_zero_on_the_truth_and_exact_on_known_changes() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(40, 24, 3))
-    assert metrics.mpjpe(truth, truth) == 0 and metrics.root_error(truth[:, 0], truth[:, 0]) == 0
-    assert metrics.mpjpe(truth + np.array([3.0, 0, 1]), truth) == pytest.approx(0, abs=1e-12)
+    root = truth[:, 0]
+    assert metrics.mpjpe(truth, truth, root, root) == 0 and metrics.root_error(root, root) == 0
+    shift = np.array([3.0, 0, 1])
+    assert metrics.mpjpe(truth + shift, truth, root + shift, root) == pytest.approx(0, abs=1e-12)
     turned = truth @ Rotation.from_euler("z", 90, degrees=True).as_matrix().T
-    assert metrics.pa_mpjpe(1.7 * turned + 4, truth) == pytest.approx(0, abs=1e-9)
-    assert metrics.mpjpe(turned, truth) > 0.5
+    assert metrics.pa_mpjpe_per_frame(1.7 * turned + 4, truth) == pytest.approx(0, abs=1e-9)
+    assert metrics.mpjpe(turned, truth, turned[:, 0], root) > 0.5
     one_joint = truth.copy()
     one_joint[:, 5, 0] += 0.24
-    assert metrics.mpjpe(one_joint, truth) == pytest.approx(0.01)
+    assert metrics.mpjpe(one_joint, truth, root, root) == pytest.approx(0.01)
     path = np.stack([np.linspace(0, 3, 31), np.zeros(31), np.zeros(31)], -1)
     assert metrics.path_length(path) == pytest.approx(3)
     assert metrics.root_error(1.1 * path, path) == pytest.approx(0.15)

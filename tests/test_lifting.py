@@ -84,7 +84,7 @@ def errors(scene: Scene, joints: np.ndarray, world_from_camera: np.ndarray) -> t
     rooted = [
         np.concatenate([root[:, None], points[:, LIMBS]], 1) for root, points in zip(roots, (ours, truth), strict=True)
     ]
-    return metrics.mpjpe(*rooted), metrics.root_error(*roots)
+    return metrics.mpjpe(*rooted, *roots), metrics.root_error(*roots)
 
 
 def test_edges_share_lengths_between_sides() -> None:
