@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from anylift_cli import __version__
+from anylift_cli.commands.evaluate import evaluate
 from anylift_cli.commands.export import export
 from anylift_cli.commands.info import info
 from anylift_cli.commands.run import run
 from anylift_cli.commands.stages import cameras, fit, keypoints, lift
 from anylift_cli.commands.synthesize import synthesize
+from anylift_cli.commands.train import train
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found in the video, 4 something is not installed, "
@@ -48,3 +50,5 @@ def anylift(
 
 for command in (run, keypoints, cameras, lift, fit, export, info, synthesize):
     app.command()(command)
+for group in (train, evaluate):
+    app.add_typer(group)

@@ -23,7 +23,7 @@ LAYERS = (
     ("", "errors", "progress", "geometry", "plugins", "steps"),
     ("artifacts", "body", "video", "rendering", "weights_store"),
     STAGES,
-    ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "describe"),
+    ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "describe"),
     ("commands", "console"),
     ("app",),
     ("__main__",),
@@ -81,7 +81,7 @@ def test_imports_run_one_way(module):
 
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
-        if part_of(module) in ("report", "synthetic", "evaluation"):
+        if part_of(module) in ("report", "synthetic", "evaluation", "training"):
             assert not {part_of(name) for name in own_imports(module)} & {"pipeline", "outputs", "stages", "chain"}
 
 

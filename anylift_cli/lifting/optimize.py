@@ -39,11 +39,25 @@ _UNSEEN = 1.0
 
 
 @dataclass(frozen=True)
-class _Models:
+class Models:
+    """What is known of people: pose prior, rest points (24, 3) and edge lengths (E,) of the body, term weights."""
+
     prior: PosePrior
     rest: Tensor
     lengths: Tensor
     weights: Weights
+
+
+Start = Callable[[Observation, Models], Tensor]
+"""Evidence of one person (B = 1) → world points of H hypotheses to start from, (H, T, 24, 3)."""
+
+
+def start_from_size(part: Observation, models: Models) -> Tensor:
+    """The estimator's own poses, or those of a dictionary, where apparent size puts them; a `Start`."""
+    if part.local is not None:
+        return place(completed(part.local, part.local_weight, part.times, models.rest), part)
+    poses = matched_poses(part, models.prior, models.rest, _HYPOTHESES)[0]
+    return place(poses, part.repeat(_HYPOTHESES))
 
 
 class OptimizeLifter:
@@ -51,6 +65,9 @@ class OptimizeLifter:
 
     name = "optimize"
     version = 1
+
+    def __init__(self, start: Start = start_from_size) -> None:
+        self.start = start
 
     def lift(
         self,
@@ -66,7 +83,7 @@ class OptimizeLifter:
         whole = observe(keypoints, cameras, person, options.device)
         span = present_span(keypoints.present[person])
         with progress.task("lift: poses", total=2 * (span.stop - span.start)) as task:
-            solved = _solve(whole.select(span, 1), cameras, models, task)
+            solved = _solve(whole.select(span, 1), cameras, models, self.start, task)
         poses = _scaled(whole, solved.scale.value).world_from_camera[0].double()
         into_world = solved.seen.world_from_camera[0, 0].double() @ invert(poses[span.start])
         before, after = span.start, len(poses) - span.stop
@@ -95,7 +112,7 @@ class _Solved:
     gravity: Gravity
 
 
-def _solve(seen: Observation, cameras: CamerasArtifact, models: _Models, task: Task) -> _Solved:
+def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting: Start, task: Task) -> _Solved:
     """Poses first, then scale, gravity and contacts from them, then poses again with feet on the ground."""
     up = torch.as_tensor(cameras.up, dtype=torch.float32, device=seen.times.device)
     seen = _turned(seen, rotation_between(up, up.new_tensor([0.0, 0.0, 1.0])))
@@ -104,12 +121,12 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: _Models, task: T
         seen = replace(seen, local=seen.local * factor[:, None, None, None])
     scale = PathScale(1.0, 0.0)
     if _is_arbitrary(cameras):
-        scale = _scale(_in_windows(seen, lambda part, _: _start(part, models)[:1]), seen)
+        scale = _scale(_in_windows(seen, lambda part, _: starting(part, models)[:1]), seen)
         seen = _scaled(seen, scale.value)
 
     def first(part: Observation, _: slice) -> Tensor:
         task.advance(part.times.shape[1])
-        start = _start(part, models)
+        start = starting(part, models)
         objective = Objective(part.repeat(len(start)), models.lengths, models.prior, models.weights)
         solution = minimise(objective, start, iterations=_FIRST_PASS)
         best = solution.points[solution.energy.argmin()][None]
@@ -141,21 +158,13 @@ def _is_arbitrary(cameras: CamerasArtifact) -> bool:
     return cameras.meta.get("scale") == "arbitrary"
 
 
-def _models(options: LiftOptions) -> _Models:
+def _models(options: LiftOptions) -> Models:
     body = BodyModel.load("open", options.device)
     betas = body.from_height(options.height or MEAN_HEIGHT)
     identity = torch.eye(3, device=options.device).expand(1, 24, 3, 3)
     rest = body.joints(identity, betas, torch.zeros(1, 3, device=options.device)).keypoints[0]
     weights = Weights(length=0.03) if options.height else Weights()
-    return _Models(PosePrior.load(device=options.device), rest, edge_lengths(rest), weights)
-
-
-def _start(part: Observation, models: _Models) -> Tensor:
-    """Starting points of each hypothesis, (H, T, 24, 3)."""
-    if part.local is not None:
-        return place(completed(part.local, part.local_weight, part.times, models.rest), part)
-    poses = matched_poses(part, models.prior, models.rest, _HYPOTHESES)[0]
-    return place(poses, part.repeat(_HYPOTHESES))
+    return Models(PosePrior.load(device=options.device), rest, edge_lengths(rest), weights)
 
 
 def _in_windows(seen: Observation, solve: Callable[[Observation, slice], Tensor]) -> Tensor:
@@ -203,7 +212,7 @@ def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gra
     return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], source)
 
 
-def _contacts(points: Tensor, seen: Observation, models: _Models) -> Contacts | None:
+def _contacts(points: Tensor, seen: Observation, models: Models) -> Contacts | None:
     feet = points[0][:, list(CONTACT_POINTS)]
     still = _still(points, seen)
     clearance = models.rest[list(CONTACT_POINTS), 1] - models.rest[:, 1].min()

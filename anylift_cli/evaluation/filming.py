@@ -1,0 +1,130 @@
+"""Virtual cameras, a detector and a camera estimator before known motion: evaluation clips from any mocap."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.evaluation.clips import EvaluationClip
+from anylift_cli.geometry.cameras import intrinsics_matrix, invert, transform
+from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.lifting.edges import SIZE, edge_lengths
+from anylift_cli.lifting.observation import root_of
+from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
+from anylift_cli.synthetic.detector import detect, estimate_local
+from anylift_cli.synthetic.draw import Draw
+from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, draw_cameras
+
+IMAGE = (1920, 1080)
+_TILT = 0.026
+"""Radians that the estimated vertical is off about each axis."""
+_UNIT_SPREAD = 1.0
+"""Standard deviation of the logarithm of the estimator's unit."""
+_MEAN_BODY_HEIGHT = 1.70
+
+
+@dataclass(frozen=True)
+class Motion:
+    """True motion to be filmed.
+
+    Attributes:
+        name, action: for tables.
+        recording: what the motion was cut from.
+        points: (T, 24, 3) `body24` as a detector would see it, m, z up, floor z = 0.
+        known: (24,) points that are measured truth; the others only make the input complete.
+        times: (T,) seconds.
+    """
+
+    name: str
+    recording: str
+    action: str
+    points: np.ndarray
+    known: np.ndarray
+    times: np.ndarray
+
+
+def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> EvaluationClip:
+    """Film a motion with a "static" or "dynamic" camera; the same name and seed give the same clip.
+
+    Args:
+        mean_lengths: (E,) edge lengths of the mean body of 1.70 m, m; the person's height is told in its proportions.
+    """
+    draw = Draw.seeded(zlib.crc32(f"{motion.name}/{cameras}/{seed}".encode()))
+    world = torch.as_tensor(motion.points, dtype=torch.float32)[None]
+    times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
+    mode = torch.full((1,), STILL) if cameras == "static" else 1 + draw.integers((1,), len(MODES) - 1)
+    moving = (mode != STILL) & (mode != PAN)
+    path = draw_cameras(root_of(world), times, mode, draw)
+    seen = transform(invert(path.world_from_camera), world)
+    rays, confidence = detect(seen, path.focal, times, draw)
+    local = estimate_local(seen, times, draw)
+    K = intrinsics_matrix(np.full(len(times), float(path.focal) * IMAGE[1] / 2), *IMAGE)
+    keypoints = _keypoints(rays[0], confidence[0], local[0], K, motion.times)
+    estimated = estimated_cameras(path.world_from_camera, times, moving, draw)
+    estimated = rescaled(estimated, torch.exp(draw.normal((1,), _UNIT_SPREAD) * moving))
+    own = edge_lengths(world)[0].mean(0)
+    size = (own / mean_lengths)[SIZE].log().mean().exp()
+    return EvaluationClip(
+        name=f"{motion.name}/{cameras}",
+        recording=motion.recording,
+        action=motion.action,
+        cameras=cameras,
+        mode=MODES[int(mode)],
+        keypoints=keypoints,
+        estimated=_cameras(estimated[0], estimated_up(torch.tensor([_TILT]), draw)[0], K, motion.times, moving, mode),
+        height=_MEAN_BODY_HEIGHT * float(size),
+        points=np.where(motion.known[:, None], motion.points, np.nan),
+        world_from_camera=path.world_from_camera[0].double().numpy(),
+    )
+
+
+def _keypoints(rays: Tensor, confidence: Tensor, local: Tensor, K: np.ndarray, times: np.ndarray) -> KeypointsArtifact:
+    seen = confidence.numpy() > 0
+    pixels = rays.numpy() * K[:, None, [0, 1], [0, 1]] + K[:, None, :2, 2]
+    pixels = np.where(seen[..., None], pixels, np.nan)
+    present = seen.sum(-1) >= 4
+    low = np.where(seen[..., None], pixels, 1e9).min(1)
+    high = np.where(seen[..., None], pixels, -1e9).max(1)
+    boxes = np.where(present[:, None], np.concatenate([low, high], -1), np.nan)
+    middle = np.where(present[:, None], 0.5 * (low + high), K[:, :2, 2])
+    gaze = torch.as_tensor(np.concatenate([(middle - K[:, :2, 2]) / K[:, 0, :1], np.ones((len(K), 1))], -1))
+    turn = rotation_between(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand_as(gaze), gaze)
+    own_axes = (local.double() @ turn).numpy()
+    return KeypointsArtifact(
+        keypoints=np.where(present[:, None, None], pixels, np.nan)[None].astype(np.float32),
+        confidence=np.where(present[:, None], confidence.numpy(), 0.0)[None].astype(np.float32),
+        boxes=boxes[None].astype(np.float32),
+        present=present[None],
+        timestamps=times.astype(np.float64),
+        frame_index=np.arange(len(times)),
+        image_size=np.array(IMAGE),
+        local_joints=np.where(seen[..., None], own_axes, np.nan)[None].astype(np.float32),
+    )
+
+
+def _cameras(
+    poses: Tensor, up: Tensor, K: np.ndarray, times: np.ndarray, moving: Tensor, mode: Tensor
+) -> CamerasArtifact:
+    """The estimate in the world of its first camera."""
+    into_first = invert(poses[:1])
+    kind = "still" if int(mode) == STILL else "moving" if bool(moving) else "rotating"
+    return CamerasArtifact(
+        world_from_camera=(into_first @ poses).double().numpy(),
+        K=K,
+        confidence=np.ones(len(times), np.float32),
+        up=(into_first[0, :3, :3] @ up).double().numpy(),
+        timestamps=times.astype(np.float64),
+        image_size=np.array(IMAGE),
+        meta={
+            "motion": kind,
+            "scale": "arbitrary" if kind == "moving" else "metric",
+            "focal_source": "given",
+            "up_source": "given",
+            "reason": "simulated",
+        },
+    )

@@ -1,0 +1,139 @@
+"""One person's evidence as the networks see it: turned to the middle of the picture, in units of their distance.
+
+The camera rig is re-oriented by one rotation that puts the first root on the optical axis (ALGORITHM 1.4, exact for
+moving cameras), and lengths are divided so that this root lies `DISTANCE` away. The root's depth over time comes from
+apparent size (ALGORITHM 8.5 step 1); everything else is told relative to that size root.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anylift_cli.geometry.cameras import invert
+from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.lifting.edges import END, SIZE, START
+from anylift_cli.lifting.initial import averaged
+from anylift_cli.lifting.observation import ROOT, root_of
+
+DISTANCE = 3.0
+"""Depth of the first root, canonical units."""
+FOCAL = 1.85
+"""Network coordinates are rays times this: a person at `DISTANCE` is about one unit high."""
+
+_RATIOS = slice(1, 5)
+"""Of the ratios of true to apparent edge length in ascending order, those averaged: foreshortening only adds."""
+_SIZE_BIAS = 0.99
+"""Depth that those ratios tell over true depth on motion capture (median over poses)."""
+_DEPTH_WINDOW = 0.25
+_GAZE_WINDOW = 0.02
+_SEEN = 0.3
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """B windows of T frames; lengths in canonical units, `unit` metres each.
+
+    Attributes:
+        rays: (B, T, 24, 2) in the re-oriented cameras; 0 where unobserved.
+        weight: (B, T, 24) confidence; 0 where unobserved.
+        camera_from_first: (B, T, 4, 4) from the first re-oriented camera's axes, the paper's C.
+        up: (B, T, 3) world's up in each re-oriented camera.
+        root: (B, T, 3) size root in each re-oriented camera.
+        unit: (B,) metres per canonical unit.
+        world_from_first: (B, 4, 4) metric world from the first re-oriented camera (translation in metres).
+    """
+
+    rays: Tensor
+    weight: Tensor
+    camera_from_first: Tensor
+    up: Tensor
+    root: Tensor
+    unit: Tensor
+    world_from_first: Tensor
+
+    def to_world(self, local: Tensor) -> Tensor:
+        """Points (B, T, N, 3) in canonical units relative to the size root, camera axes → metric world."""
+        inside = local + self.root[..., None, :]
+        rotation, translation = self.camera_from_first[..., :3, :3], self.camera_from_first[..., None, :3, 3]
+        first = (inside - translation) @ rotation
+        metric = first * self.unit[:, None, None, None]
+        turn, centre = self.world_from_first[:, None, :3, :3], self.world_from_first[:, None, None, :3, 3]
+        return metric @ turn.transpose(-1, -2) + centre
+
+    def from_world(self, points: Tensor) -> Tensor:
+        """Metric world points (B, T, N, 3) → canonical units relative to the size root, camera axes."""
+        turn, centre = self.world_from_first[:, None, :3, :3], self.world_from_first[:, None, None, :3, 3]
+        first = (points - centre) @ turn / self.unit[:, None, None, None]
+        rotation, translation = self.camera_from_first[..., :3, :3], self.camera_from_first[..., None, :3, 3]
+        return first @ rotation.transpose(-1, -2) + translation - self.root[..., None, :]
+
+
+def size_depth(rays: Tensor, weight: Tensor, lengths: Tensor, times: Tensor) -> Tensor:
+    """Metric depth of a person from apparent size, smoothed over time, (B, T).
+
+    Args:
+        rays: (B, T, 24, 2); weight: (B, T, 24).
+        lengths: (B, E) the person's edge lengths, m.
+        times: (B, T) seconds.
+    """
+    chosen = SIZE.nonzero()[:, 0].to(rays.device)
+    start, end = START.to(rays.device)[chosen], END.to(rays.device)[chosen]
+    apparent = (rays[:, :, end] - rays[:, :, start]).square().sum(-1).sqrt().clamp_min(1e-4)
+    known = (weight[:, :, end] > _SEEN) & (weight[:, :, start] > _SEEN)
+    ratio = torch.where(known, lengths[:, None, chosen] / apparent, torch.inf).sort(-1).values[..., _RATIOS]
+    usable = torch.isfinite(ratio)
+    depth = torch.where(usable, ratio, 0.0).sum(-1) / usable.sum(-1).clamp_min(1) / _SIZE_BIAS
+    evidence = usable.sum(-1).float() + 1e-6
+    return averaged(depth.clamp(0.3, 200.0).log(), evidence, times, _DEPTH_WINDOW).exp()
+
+
+def canonical(
+    rays: Tensor, weight: Tensor, world_from_camera: Tensor, times: Tensor, up: Tensor, lengths: Tensor
+) -> Canonical:
+    """Bring evidence into canonical form.
+
+    Args:
+        rays: (B, T, 24, 2), 0 where unobserved; weight: (B, T, 24), 0 where unobserved.
+        world_from_camera: (B, T, 4, 4), translations in metres.
+        times: (B, T) seconds.
+        up: (B, 3) unit vector of the world.
+        lengths: (B, E) the person's edge lengths, m.
+    """
+    depth = size_depth(rays, weight, lengths, times)
+    hips = weight[..., list(ROOT)].amin(-1)
+    anywhere = weight.amax(-1)
+    centre = (weight[..., None] * rays).sum(-2) / weight.sum(-1, keepdim=True).clamp_min(1e-6)
+    gaze = torch.where((hips > 0)[..., None], root_of(rays), centre)
+    evidence = torch.where(hips > 0, hips, 0.05 * anywhere) + 1e-6
+    gaze = averaged(gaze, evidence, times, _GAZE_WINDOW)
+
+    ahead = torch.cat([gaze[:, 0], torch.ones_like(gaze[:, 0, :1])], -1)
+    turn = rotation_between(ahead, torch.tensor([0.0, 0.0, 1.0], device=rays.device).expand_as(ahead))
+    turned_rays, _ = _turned(rays, turn)
+    turned_gaze, stretch = _turned(gaze[:, :, None], turn)
+    pose = world_from_camera.clone()
+    pose[..., :3, :3] = world_from_camera[..., :3, :3] @ turn[:, None].transpose(-1, -2)
+    unit = depth[:, 0] * stretch[:, 0, 0] / DISTANCE
+    camera_from_first = invert(pose) @ pose[:, :1]
+    camera_from_first[..., :3, 3] /= unit[:, None, None]
+    direction = torch.cat([turned_gaze[:, :, 0], torch.ones_like(depth[..., None])], -1)
+    root_depth = depth * stretch[..., 0] / unit[:, None]
+    return Canonical(
+        rays=torch.where((weight > 0)[..., None], turned_rays, 0.0),
+        weight=weight,
+        camera_from_first=camera_from_first,
+        up=(up[:, None, None] @ pose[..., :3, :3])[:, :, 0],
+        root=direction * root_depth[..., None],
+        unit=unit,
+        world_from_first=pose[:, 0],
+    )
+
+
+def _turned(rays: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+    """Rays (B, T, N, 2) in axes turned by `rotation` (B, 3, 3), and the new depth per old depth (B, T, N)."""
+    direction = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ rotation[:, None].transpose(-1, -2)
+    stretch = direction[..., 2].clamp_min(0.05)
+    return direction[..., :2] / stretch[..., None], stretch

@@ -1,0 +1,1 @@
+"""Training the lifting networks; needs torch, numpy, safetensors, rich and TensorBoard only."""

@@ -1,0 +1,70 @@
+"""Other people doing the same: mirrored, taller, with other limbs (ALGORITHM 8.2). Batched in torch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_MIRROR, SMPL_PARENTS, J
+from anylift_cli.synthetic.draw import Draw
+
+_GROUPS = (
+    ("left_hip",), ("left_knee",), ("left_ankle",), ("left_foot",), ("spine1", "spine2", "spine3"), ("neck", "head"),
+    ("left_collar",), ("left_shoulder",), ("left_elbow",), ("left_wrist", "left_hand"),
+)  # fmt: skip
+"""Bones, named by their end, that get one length factor together with their mirror images."""
+_WIDTHS = ("left_hip", "left_collar", "left_shoulder")
+_BONE_GROUP = torch.full((len(SMPL_JOINTS),), len(_GROUPS))
+for _index, _names in enumerate(_GROUPS):
+    for _name in _names:
+        _BONE_GROUP[J[_name]] = _index
+        _BONE_GROUP[SMPL_MIRROR[J[_name]]] = _index
+_MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+
+
+def mirrored(joints: Tensor, axes: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Left and right exchanged in the clips `which` (B,): joints (B, T, 24, 3), axes (B, T, 3, 3, 3)."""
+    sign = _MIRROR.to(joints.device)
+    other_joints = joints[:, :, list(SMPL_MIRROR)] * sign
+    other_axes = axes[:, :, [0, 2, 1]] * sign[:, None] * sign
+    return (
+        torch.where(which[:, None, None, None], other_joints, joints),
+        torch.where(which[:, None, None, None, None], other_axes, axes),
+    )
+
+
+def turned(joints: Tensor, axes: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Turned about the vertical by `angle` (B,)."""
+    cosine, sine, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    rotation = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], -1).reshape(-1, 1, 3, 3)
+    return joints @ rotation.transpose(-1, -2), rotation[:, :, None] @ axes
+
+
+def reproportioned(joints: Tensor, draw: Draw) -> Tensor:
+    """Each clip's person with another stature (about 1.45 to 1.95 m for one of 1.7) and other proportions.
+
+    The root's path is scaled with the legs, so that feet stay on the floor and steps stay steps.
+    """
+    batch = len(joints)
+    stature = draw.uniform((batch, 1), 0.86, 1.14)
+    deviation = torch.full((len(_GROUPS) + 1,), 0.04, device=draw.device)
+    deviation[[_GROUPS.index((name,)) for name in _WIDTHS]] = 0.06
+    factors = stature * (1 + deviation * draw.normal((batch, len(deviation))))
+    per_bone = factors[:, _BONE_GROUP.to(joints.device)]
+    legs = per_bone[:, [J["left_knee"], J["left_ankle"]]].mean(1)
+    placed = [joints[:, :, 0] * legs[:, None, None]]
+    for joint in range(1, len(SMPL_PARENTS)):
+        parent = SMPL_PARENTS[joint]
+        bone = (joints[:, :, joint] - joints[:, :, parent]) * per_bone[:, joint, None, None]
+        placed.append(placed[parent] + bone)
+    return torch.stack(placed, 2)
+
+
+def varied(joints: Tensor, axes: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Mirrored half of the time, turned anywhere, other proportions."""
+    batch = len(joints)
+    joints, axes = mirrored(joints, axes, draw.chance((batch,), 0.5))
+    joints, axes = turned(joints, axes, draw.uniform((batch,), 0, 2 * math.pi))
+    return reproportioned(joints, draw), axes

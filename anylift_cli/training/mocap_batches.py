@@ -1,0 +1,170 @@
+"""Endless batches from motion capture: fresh bodies, cameras and detections at every step, made on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anylift_cli.body.mocap import MEASURED_POINTS, Mocap, mocap_points, read_mocap
+from anylift_cli.body.skeleton import BODY24
+from anylift_cli.errors import AnyliftError
+from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.lifting.canonical import Canonical, canonical
+from anylift_cli.lifting.conditions import conditions
+from anylift_cli.lifting.edges import SIZE, edge_lengths
+from anylift_cli.lifting.observation import root_of
+from anylift_cli.lifting.views import to_views, view_rotations
+from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
+from anylift_cli.synthetic.detector import detect
+from anylift_cli.synthetic.draw import Draw
+from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, draw_cameras
+from anylift_cli.training.body_variety import varied
+
+_ADDED_WEIGHT = 0.5
+"""Loss weight of points that a mean body lends to the mocap."""
+_STILL_SHARE, _PAN_SHARE = 0.3, 0.2
+_SHORT_SHARE = 0.1
+_SCALE_ERROR = 0.12
+_TILTED_SHARE, _TILTS = 0.15, (0.12, 0.03)
+_UPWEIGHTED = ("dance", "jump", "climb", "sword", "punch", "soccer", "cartwheel", "kick", "playground", "hang")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step of multi-view training needs.
+
+    Attributes:
+        seen: the conditions' source, canonical.
+        condition: (B, T, C).
+        views: (B, T, V - 1, 24, 2) true 2D points of the virtual views, network coordinates.
+        local: (B, T, 24, 3) true points relative to the size root, camera axes, canonical units.
+        valid: (B, T) frames that exist.
+        point_weight: (24,) of the loss.
+        world: (B, T, 24, 3) true points, m, and `true_cameras` (B, T, 4, 4).
+    """
+
+    seen: Canonical
+    condition: Tensor
+    views: Tensor
+    local: Tensor
+    valid: Tensor
+    point_weight: Tensor
+    world: Tensor
+    true_cameras: Tensor
+
+
+class MocapBatches:
+    """Windows of motion capture under random cameras; `batch(step)` is the same for the same seed and step."""
+
+    def __init__(
+        self, files: list[Path], split: str, frames: int, views: int, seed: int, device: str, vary: bool = True
+    ) -> None:
+        self.sources = [_on(read_mocap(path), device) for path in files]
+        self.frames, self.views, self.seed, self.device, self.vary = frames, views, seed, device, vary
+        rows = [
+            (source, int(start), int(length), weight)
+            for source, mocap in enumerate(self.sources)
+            for start, length, weight in _clips(mocap, split)
+        ]
+        if not rows:
+            raise AnyliftError(f"no clip of split '{split}' in {', '.join(map(str, files))}")
+        offsets = np.cumsum([0] + [len(mocap.joints) for mocap in self.sources])
+        self.joints = torch.cat([mocap.joints for mocap in self.sources])
+        self.axes = torch.cat([mocap.axes for mocap in self.sources])
+        self.start = torch.tensor([offsets[source] + start for source, start, _, _ in rows], device=device)
+        self.length = torch.tensor([length for _, _, length, _ in rows], device=device)
+        self.probability = torch.tensor([weight for *_, weight in rows], device=device)
+        self.rate = self.sources[0].fps
+        self.lengths = edge_lengths(mocap_points(self.joints[::50], self.axes[::50])).mean(0)
+        self.point_weight = torch.full((len(BODY24),), _ADDED_WEIGHT, device=device)
+        self.point_weight[list(MEASURED_POINTS)] = 1.0
+
+    def batch(self, step: int, size: int, mode: int | None = None) -> Batch:
+        """The batch of a step: `size` windows, the camera mode drawn at random or given."""
+        draw = Draw.seeded(self.seed * 1_000_003 + step, self.device)
+        joints, axes, valid = self._windows(size, draw)
+        if self.vary:
+            joints, axes = varied(joints, axes, draw)
+        world = mocap_points(joints, axes)
+        times = torch.arange(self.frames, device=self.device) / self.rate
+        modes = _modes(size, draw) if mode is None else torch.full((size,), mode, device=self.device)
+        return self._filmed(world, valid, times, modes, draw)
+
+    def _windows(self, size: int, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+        clip = torch.multinomial(self.probability, size, replacement=True, generator=draw.generator)
+        rate = draw.uniform((size, 1), 0.8, 1.25) if self.vary else torch.ones(size, 1, device=self.device)
+        length = self.length[clip, None].float()
+        needed = rate * (self.frames - 1)
+        begin = draw.uniform((size, 1)) * (length - 1 - needed).clamp_min(0)
+        position = begin + rate * torch.arange(self.frames, device=self.device)
+        valid = position <= length - 1
+        if self.vary:
+            shorter = self.frames - draw.integers((size, 1), self.frames // 2)
+            cut = torch.arange(self.frames, device=self.device) < shorter
+            valid &= cut | ~draw.chance((size, 1), _SHORT_SHARE)
+        position = torch.minimum(position, length - 1)
+        low = position.floor().long().clamp_max(self.length[clip, None] - 1)
+        high = torch.minimum(low + 1, self.length[clip, None] - 1)
+        share = (position - low)[..., None, None]
+        first = self.start[clip, None]
+        joints = (1 - share) * self.joints[first + low] + share * self.joints[first + high]
+        return joints, self.axes[first + torch.where(share[..., 0, 0] < 0.5, low, high)], valid
+
+    def _filmed(self, world: Tensor, valid: Tensor, times: Tensor, modes: Tensor, draw: Draw) -> Batch:
+        size = len(world)
+        film = draw_cameras(root_of(world), times, modes, draw)
+        camera_points = transform(invert(film.world_from_camera), world)
+        rays, weight = detect(camera_points, film.focal, times, draw)
+        weight = weight * valid[..., None]
+        rays = torch.where((weight > 0)[..., None], rays, 0.0)
+        moving = (modes != STILL) & (modes != PAN)
+        estimated = estimated_cameras(film.world_from_camera, times, moving, draw)
+        estimated = rescaled(estimated, torch.exp(draw.normal((size,), _SCALE_ERROR) * moving))
+        up = estimated_up(torch.where(draw.chance((size,), _TILTED_SHARE), *_TILTS), draw)
+        lengths = self._assumed_lengths(world, moving, draw)
+        seen = canonical(rays, weight, estimated, times.expand(size, -1), up, lengths)
+        reoriented = estimated[:, :1, :3, :3].transpose(-1, -2) @ seen.world_from_first[:, None, :3, :3]
+        local = camera_points @ reoriented / seen.unit[:, None, None, None] - seen.root[..., None, :]
+        rotations = view_rotations(seen.up, self.views)
+        return Batch(
+            seen=seen,
+            condition=conditions(seen),
+            views=to_views(local, seen.root, rotations),
+            local=local,
+            valid=valid,
+            point_weight=self.point_weight,
+            world=world,
+            true_cameras=film.world_from_camera,
+        )
+
+    def _assumed_lengths(self, world: Tensor, moving: Tensor, draw: Draw) -> Tensor:
+        """Edge lengths (B, E) of a mean body of the person's size; of a wrong size where a moving camera can tell."""
+        size = (edge_lengths(world[:, ::30]).mean(1) / self.lengths)[:, SIZE.to(self.device)].log().mean(-1)
+        wrong = draw.normal((len(world),), 0.06) * moving
+        return self.lengths * (size + wrong).exp()[:, None]
+
+
+def _on(mocap: Mocap, device: str) -> Mocap:
+    return Mocap(mocap.joints.to(device), mocap.axes.to(device), *list(vars(mocap).values())[2:])
+
+
+def _clips(mocap: Mocap, split: str) -> list[tuple[int, int, float]]:
+    chosen = np.flatnonzero(mocap.split == split)
+    kinds = np.array([str(action).split(" - ")[0].split(",")[0] for action in mocap.action])
+    rows = []
+    for clip in chosen:
+        weight = mocap.length[clip] ** 0.5 / (kinds[chosen] == kinds[clip]).sum() ** 0.7
+        if any(word in str(mocap.action[clip]).lower() for word in _UPWEIGHTED):
+            weight *= 2
+        rows.append((mocap.start[clip], mocap.length[clip], float(weight)))
+    return rows
+
+
+def _modes(size: int, draw: Draw) -> Tensor:
+    kind = draw.uniform((size,))
+    moving = 2 + draw.integers((size,), len(MODES) - 2)
+    return torch.where(kind < _STILL_SHARE, STILL, torch.where(kind < _STILL_SHARE + _PAN_SHARE, PAN, moving))

@@ -1,0 +1,134 @@
+"""Stage C from motion capture: learn to imagine the other views (ALGORITHM 4.2, 8.2)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.body.mocap import MEASURED_POINTS
+from anylift_cli.errors import UsageError
+from anylift_cli.geometry.alignment import align_points
+from anylift_cli.lifting.checkpoint import describe, save_checkpoint
+from anylift_cli.lifting.conditions import WIDTH
+from anylift_cli.lifting.diffusion import Schedule
+from anylift_cli.lifting.multi_view import imagine, triangulated
+from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
+from anylift_cli.lifting.observation import root_of
+from anylift_cli.progress import SILENT, Progress
+from anylift_cli.training.loop import LoopConfig, train
+from anylift_cli.training.mocap_batches import Batch, MocapBatches
+
+MODEL_FILE = "model.safetensors"
+_PURE_NOISE = 0.5
+"""Share of samples at the last noise step: a single pass from noise is how the network is mostly used."""
+_DIFFERENCES, _DEPTH = 1.5, 0.5
+_TEST_STATIC, _TEST_DYNAMIC = (0, 1_000), (None, 2_000)
+_TEST_CLIPS = 64
+
+
+@dataclass(frozen=True)
+class MultiViewConfig:
+    """One training of the multi-view network.
+
+    Attributes:
+        frames: of a window.
+        batch: windows a step.
+        noise_steps: N of the noise schedule.
+    """
+
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(condition=WIDTH))
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    frames: int = 120
+    batch: int = 64
+    noise_steps: int = 1000
+    seed: int = 0
+
+
+def train_from_mocap(
+    files: list[Path], folder: Path, config: MultiViewConfig, device: str = "cpu", progress: Progress = SILENT
+) -> Path:
+    """Train on the "train" clips of compact mocap files, watch the "test" clips; the checkpoint's path.
+
+    Raises:
+        UsageError: frames that the network's tokens do not divide.
+        AnyliftError: files that are no mocap; a folder of another training; a loss that is not finite.
+    """
+    if config.frames % config.network.patch:
+        raise UsageError(f"{config.frames} frames are not a multiple of the {config.network.patch} of a token")
+    torch.manual_seed(config.seed)
+    network = ViewsAsChannels(config.network).to(device)
+    data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
+    held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
+    schedule = Schedule.cosine(config.noise_steps, device)
+    tests = [held_out.batch(step, _TEST_CLIPS, mode) for mode, step in (_TEST_STATIC, _TEST_DYNAMIC)]
+    settings = {name: value for name, value in asdict(config).items() if name != "loop"}
+    identity: dict[str, Any] = {
+        "config": json.loads(json.dumps(settings)),
+        "data": {path.name: sha256_of(path) for path in files},
+    }
+    lengths = [round(float(value), 5) for value in data.lengths]
+    manifest = {
+        **describe(config.network, frames=config.frames, fps=data.rate, steps=config.noise_steps, lengths=lengths),
+        "training": identity | {"loop": asdict(config.loop)},
+        "command": f"anylift train from-mocap {' '.join(path.name for path in files)}",
+    }
+
+    def loss_of(model: nn.Module, step: int) -> dict[str, Tensor]:
+        return multi_view_loss(model, data.batch(step, config.batch), schedule, step)
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        rows = {"static": errors(model, schedule, tests[0]), "dynamic": errors(model, schedule, tests[1])}
+        return {f"{kind}_{name}": value for kind, row in rows.items() for name, value in row.items()}
+
+    def publish(model: nn.Module, step: int) -> None:
+        save_checkpoint(folder / MODEL_FILE, model, manifest | {"steps_trained": step})
+
+    train(network, loss_of, evaluate, publish, config.loop, folder, identity, progress)
+    return folder / MODEL_FILE
+
+
+def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> dict[str, Tensor]:
+    """Mean absolute errors of the views, of their frame differences, and of the root-relative depth they tell."""
+    device = batch.views.device
+    generator = torch.Generator(device).manual_seed(seed)
+    size = len(batch.views)
+    step = torch.randint(schedule.steps, (size,), generator=generator, device=device)
+    pure = torch.rand(size, generator=generator, device=device) < _PURE_NOISE
+    step = torch.where(pure, schedule.steps - 1, step)
+    noise = torch.randn(batch.views.shape, generator=generator, device=device)
+    noisy = schedule.noised(batch.views, noise, step)
+    clean = model(noisy, step, batch.condition, batch.valid).float()
+    share = batch.valid.float()[:, :, None, None, None] * batch.point_weight[:, None]
+    views = _mean((clean - batch.views).abs(), share)
+    pairs = share[:, 1:] * share[:, :-1].clamp_max(1.0)
+    differences = _mean((clean.diff(dim=1) - batch.views.diff(dim=1)).abs(), pairs)
+    return {"loss": views + _DIFFERENCES * differences, "views": views, "differences": differences}
+
+
+@torch.no_grad()
+def errors(model: nn.Module, schedule: Schedule, batch: Batch) -> dict[str, float]:
+    """MPJPE, PA-MPJPE of the clip, root error after the first frame and jitter, mm, of a single pass."""
+    views = imagine(model, schedule, batch.condition, batch.valid, passes=1, seed=0)
+    local, _ = triangulated(batch.seen, views)
+    predicted = batch.seen.to_world(local)[:, :, list(MEASURED_POINTS)]
+    truth = batch.world[:, :, list(MEASURED_POINTS)]
+    root, true_root = root_of(batch.seen.to_world(local)), root_of(batch.world)
+    predicted, truth = predicted - root[:, :, None], truth - true_root[:, :, None]
+    scale, rotation, shift = align_points(predicted.flatten(1, 2), truth.flatten(1, 2), with_scale=True)
+    moved = scale[:, None, None] * predicted.flatten(1, 2) @ rotation.transpose(-1, -2) + shift[:, None]
+    return {
+        "mpjpe": 1000 * float((predicted - truth).norm(dim=-1).mean()),
+        "pa": 1000 * float((moved - truth.flatten(1, 2)).norm(dim=-1).mean()),
+        "root": 1000 * float(((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1).mean()),
+        "jitter": 1000 * float(predicted.diff(n=2, dim=1).norm(dim=-1).mean()),
+    }
+
+
+def _mean(values: Tensor, share: Tensor) -> Tensor:
+    return (values * share).sum() / share.expand_as(values).sum()
