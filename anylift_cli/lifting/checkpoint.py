@@ -17,6 +17,7 @@ from anylift_cli.lifting.conditions import WIDTH
 from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
 
 FORMAT = 1
+KIND = "views-as-channels"
 
 
 def describe(config: NetworkConfig, *, frames: int, fps: float, steps: int, lengths: list[float]) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def describe(config: NetworkConfig, *, frames: int, fps: float, steps: int, leng
         "fps": fps,
         "noise_steps": steps,
         "lengths": lengths,
-        "network": {"kind": "views-as-channels", **asdict(config)},
+        "network": {"kind": KIND, **asdict(config)},
     }
 
 
@@ -75,7 +76,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
                     f"{_short(expected[name])}",
                     "train it again with this version, or use the version that made it",
                 )
-        NetworkConfig(**{name: value for name, value in manifest["network"].items() if name != "kind"})
+        _network_config(path, manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise AnyliftError(
             f"{path} has no anylift manifest ({error})", "give a checkpoint made by `anylift train`"
@@ -92,8 +93,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[ViewsAsChannels, d
     from safetensors.torch import load_file
 
     manifest = read_manifest(path)
-    config = NetworkConfig(**{name: value for name, value in manifest["network"].items() if name != "kind"})
-    network = ViewsAsChannels(config)
+    network = ViewsAsChannels(_network_config(path, manifest))
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(str(path)).items()})
     except RuntimeError as error:
@@ -101,6 +101,16 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[ViewsAsChannels, d
             f"{path}: the weights do not fit its manifest", "the file is damaged; get it again"
         ) from error
     return network.to(device).eval(), manifest
+
+
+def _network_config(path: Path, manifest: dict[str, Any]) -> NetworkConfig:
+    described = dict(manifest["network"])
+    if described.pop("kind") != KIND:
+        raise AnyliftError(
+            f"{path} holds a network of kind '{manifest['network']['kind']}', this version runs '{KIND}'",
+            "use the version that made it",
+        )
+    return NetworkConfig(**described)
 
 
 def _short(value: Any) -> str:
