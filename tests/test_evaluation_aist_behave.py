@@ -24,12 +24,9 @@ from anylift_cli.evaluation.behave import BehaveClip, far_apart, read_behave
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.formats.ply import read_ply_vertices
 from anylift_cli.evaluation.formats.posing import REST_PELVIS
-from anylift_cli.evaluation.measure import measure_points
+from anylift_cli.evaluation.running import Contender, lift_clip
 from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import invert, look_at, project, transform
-from anylift_cli.lifting.base import LiftOptions
-from anylift_cli.lifting.optimize import OptimizeLifter
-from anylift_cli.progress import SILENT
 from anylift_cli.synthetic.scene import SceneSpec, build_scene
 
 Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -207,16 +204,16 @@ def test_coco_points_find_their_places():
     assert confidence[0, K["nose"]] == 0 and not confidence[0, 18:].any()
 
 
-def lifted_error(clip: EvaluationClip) -> dict[str, float]:
-    lifted = OptimizeLifter().lift(clip.keypoints, clip.estimated, 0, LiftOptions(height=clip.height), SILENT)
-    times = clip.keypoints.timestamps
-    return measure_points(lifted.joints, clip.points, times).values
+def lifted_errors(clip: EvaluationClip) -> dict[str, float]:
+    return lift_clip(clip, Contender("optimize"), seed=0).errors.values
 
 
 def test_aist_from_files_to_figures(aist):
-    values = lifted_error(next(read_aist(aist[0], camera="c03", length=30, shortest=30)))
-    assert values["mpjpe_mm"] < 100
-    assert values["t_root_mm"] < 200
+    values = lifted_errors(next(read_aist(aist[0], camera="c03", length=30, shortest=30)))
+    assert values["mpjpe_mm"] < 70
+    assert values["t_root_mm"] < 100
+    assert values["j2d_c_px"] < 4
+    assert all(np.isfinite(value) for value in values.values())
 
 
 @pytest.mark.parametrize(
@@ -410,9 +407,11 @@ def test_behave_runs_stop_at_gaps(behave, tmp_path):
 
 def test_behave_from_files_to_figures(behave):
     clip = next(read_behave(behave[0], shortest=30, length=30))
-    values = lifted_error(clip.person)
+    values = lifted_errors(clip.person)
     assert values["mpjpe_mm"] < 100
     assert values["t_root_mm"] < 200
+    assert values["j2d_c_px"] < 4
+    assert all(np.isfinite(value) for value in values.values())
 
 
 def test_behave_dynamic_clips_come_from_the_hook(behave, box_clip):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from motions import walking
 from scipy.spatial.transform import Rotation
+from test_evaluation_formats import wham_track, write_amass, write_glamr, write_gvhmr, write_pickle, write_tram
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
@@ -104,6 +105,31 @@ def test_files_are_measured_on_the_frames_and_points_that_all_know(tmp_path, bod
     for result in comparison.results:
         assert result.errors.values["mpjpe_mm"] == pytest.approx(0, abs=0.1)
     assert "upright camera" in comparison.notes[2] and "BVH" in comparison.notes[1]
+
+
+def test_every_kind_of_file_can_be_compared(tmp_path, body):
+    """The same walk in eight formats has no error in any of them, and the real mocap layout can be the truth."""
+    motion = walking(body, 30)
+    track = {**wham_track(motion), "frame_ids": np.arange(30)}
+    files = {
+        "anylift": motion.save(tmp_path / "motion.npz"),
+        "AMASS": write_amass(tmp_path / "amass.npz", motion, mocap_framerate=np.array(30.0)),
+        "GVHMR": write_gvhmr(tmp_path / "hmr4d_results.pt", motion),
+        "WHAM": write_pickle(tmp_path / "wham_output.pkl", {0: track}),
+        "TRAM": write_tram(tmp_path / "seq", motion, upright=True),
+        "GLAMR": write_glamr(tmp_path / "scene.pkl", motion),
+        "ROMP": write_people(tmp_path / "romp.npz", [everything(motion, body)]),
+        "BVH": BvhExporter().write(motion, tmp_path / "walk.bvh"),
+    }
+    np.savez(
+        tmp_path / "mocap.npz", joints=motion.joints, clip_start=[0], clip_len=[30], clip_name=["walk"], fps=30.0
+    )  # fmt: skip
+    comparison = compare(list(files.values()), f"{tmp_path / 'mocap.npz'}#walk")
+    assert [result.mode for result in comparison.results] == list(files)
+    for result in comparison.results:
+        assert result.errors.values["mpjpe_mm"] == pytest.approx(0, abs=0.2), result.mode
+        assert result.errors.values["t_root_mm"] == pytest.approx(0, abs=0.2), result.mode
+        assert len(result.truth) == 30
 
 
 def test_people_are_matched_by_what_they_do(tmp_path, body):
