@@ -62,15 +62,7 @@ def read_mocap(path: Path) -> Mocap:
         AnyliftError: not such a file.
     """
     stored = read_npz(path)
-    needed = {"joints", "local_quat_wxyz", "clip_start", "clip_len", "clip_name", "action", "split", "floor_z", "fps"}
-    missing = needed - set(stored)
-    if missing:
-        raise AnyliftError(
-            f"{path} is not a compact mocap file: {', '.join(sorted(missing))} missing",
-            "docs/evaluation.md says what such a file holds",
-        )
-    if tuple(stored["joint_names"]) != SMPL_JOINTS:
-        raise AnyliftError(f"{path} does not hold SMPL's 24 joints in their order")
+    _check(path, stored)
     joints = torch.from_numpy(stored["joints"].astype(np.float32)).clone()
     rotations = _global_rotations(torch.from_numpy(stored["local_quat_wxyz"].astype(np.float32)))
     axes = rotations[:, [J["head"], J["left_ankle"], J["right_ankle"]]] @ _rest_axes(joints, rotations)
@@ -106,6 +98,31 @@ def mocap_points(joints: Tensor, axes: Tensor) -> Tensor:
         points[..., K[f"{side}_small_toe"], :] = toe + size * (frame @ (mirror * joints.new_tensor(_REST_SMALL_TOE)))
         points[..., K[f"{side}_heel"], :] = ankle + size * (frame @ (mirror * joints.new_tensor(_REST_HEEL)))
     return points
+
+
+def _check(path: Path, stored: dict[str, np.ndarray]) -> None:
+    tables = ("clip_start", "clip_len", "clip_name", "subject", "action", "split", "floor_z")
+    missing = {"joints", "local_quat_wxyz", "joint_names", "fps", *tables} - set(stored)
+    if missing:
+        raise AnyliftError(
+            f"{path} is not a compact mocap file: {', '.join(sorted(missing))} missing",
+            "docs/evaluation.md says what such a file holds",
+        )
+    if tuple(stored["joint_names"]) != SMPL_JOINTS:
+        raise AnyliftError(f"{path} does not hold SMPL's 24 joints in their order")
+    if str(stored.get("up", "z")) != "z":
+        raise AnyliftError(f"{path} has {stored['up']} up; compact mocap files have z up")
+    frames = len(stored["local_quat_wxyz"])
+    for name, shape in (("joints", (frames, 24, 3)), ("local_quat_wxyz", (frames, 24, 4))):
+        if stored[name].shape != shape or not np.isfinite(stored[name]).all():
+            raise AnyliftError(f"{path}: '{name}' is not {shape} finite numbers")
+    start, length = stored["clip_start"], stored["clip_len"]
+    if len({len(stored[name]) for name in tables}) > 1:
+        raise AnyliftError(f"{path}: the clip tables ({', '.join(tables)}) differ in length")
+    if (start < 0).any() or (length < 1).any() or (start + length > frames).any():
+        raise AnyliftError(f"{path}: a clip lies outside its {frames} frames")
+    if not stored["fps"] > 0:
+        raise AnyliftError(f"{path}: fps is {stored['fps']}")
 
 
 def _global_rotations(local_wxyz: Tensor) -> Tensor:
