@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR
+from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, LEFT_HIP, RIGHT_HIP
 from anylift_cli.geometry.vectors import unit
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.virtual_cameras import ASPECT
@@ -71,12 +71,14 @@ def estimate_local(points: Tensor, times: Tensor, draw: Draw) -> Tensor:
     largest along the line of sight.
     """
     batch, _, count = points.shape[:3]
-    hips = points[..., [BODY24.index("left_hip"), BODY24.index("right_hip")], :].mean(-2, keepdim=True)
-    local = (points - hips) * torch.exp(draw.normal((batch, 1, 1, 1), 0.06))
-    gaze = unit(hips)
+    hips = [LEFT_HIP, RIGHT_HIP]
+    root = points[..., hips, :].mean(-2, keepdim=True)
+    local = (points - root) * torch.exp(draw.normal((batch, 1, 1, 1), 0.06))
     wrong = draw.normal((batch, 1, count, 3), 0.02) + 0.02 * draw.wander((batch, count, 3), times, 0.1, 1.5)
     depth = draw.normal((batch, 1, count, 1), 0.05) + 0.06 * draw.wander((batch, count, 1), times, 0.1, 1.5)
-    return local + wrong + depth * gaze
+    error = wrong + depth * unit(root)
+    error[..., hips, :] -= error[..., hips, :].mean(-2, keepdim=True)
+    return local + error
 
 
 def _limb_spans(batch: int, frames: int, probability: float, draw: Draw) -> Tensor:
