@@ -22,6 +22,8 @@ _PERSON = 1.75
 _BASE_SECONDS = 4.0
 """Amplitudes of moves are given for this duration."""
 _LAG_FRAMES = 10
+_STEPS_BACK = 4
+"""How often a camera that people come too close to makes way; nearly all need one step, CMU's fastest runners four."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def draw_cameras(root: Tensor, times: Tensor, mode: Tensor, draw: Draw) -> Camer
     shake = draw.uniform((batch,), 0.0, 0.05) * hand
     centre = base + reach[..., None] * outward + offset
     centre = centre + draw.wander((batch, 3), times, 0.2, 1.5) * shake[:, None, None]
-    short = (_NEAREST - (centre - root).norm(dim=-1).amin(1)).clamp_min(0)
-    back = outward.mean(1) * (1.5 * short)[:, None]
-    centre = centre + back[:, None]
+    for _ in range(_STEPS_BACK):
+        short = (_NEAREST - (centre - root).norm(dim=-1).amin(1)).clamp_min(0)
+        back = outward.mean(1) * (1.5 * short)[:, None]
+        centre = centre + back[:, None]
 
     tremble = draw.uniform((batch,), 0.0, math.radians(1.5)) * (hand | turning)
     wobble = draw.wander((batch, 3), times, 0.2, 1.5) * tremble[:, None, None]
