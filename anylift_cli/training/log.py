@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ class TrainingLog:
 
     def __init__(self, folder: Path, begin: int) -> None:
         self.path = folder / LOG_FILE
-        kept = [line for line in _lines(self.path) if json.loads(line)["step"] <= begin]
+        kept = [line for line in _lines(self.path) if _step(line) <= begin]
         self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         self.board = None
         if find_spec("tensorboard"):
@@ -33,3 +34,11 @@ class TrainingLog:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _step(line: str) -> float:
+    """The step of a row; infinity for one that a killed training left half written."""
+    try:
+        return json.loads(line)["step"]
+    except json.JSONDecodeError:
+        return math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -75,7 +76,10 @@ def train(
     Raises:
         AnyliftError: the loss is not finite (the last good state stays), or the folder holds another training.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AnyliftError(f"{folder} cannot be made: {error.strerror}", "give another --out") from error
     averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=_average(config.ema), use_buffers=True)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
@@ -86,6 +90,7 @@ def train(
     log = TrainingLog(folder, begin)
     saved = clock = time.monotonic()
     sums: dict[str, float] = {}
+    summed = 0
     with progress.task("train", total=config.steps) as task:
         task.advance(begin)
         for step in range(begin, config.steps):
@@ -103,18 +108,16 @@ def train(
             averaged.update_parameters(network)
             task.advance(1)
             done = step + 1
-            if done % _LOG_EVERY == 0:
-                row = {name: float(value) / _LOG_EVERY for name, value in sums.items()}
-                if not math.isfinite(row["loss"]):
-                    raise AnyliftError(
-                        f"the loss is not finite after step {done}",
-                        f"{folder / STATE_FILE} is the last good state: lower the learning rate and go on from it",
-                    )
-                row |= {"step": done, "rate": learning_rate(step, config)}
-                row["steps_per_second"] = _LOG_EVERY / (time.monotonic() - clock)
-                clock, sums = time.monotonic(), {}
-                log.write(row)
+            summed += 1
             last = done == config.steps
+            if done % _LOG_EVERY == 0 or last:
+                row = {name: float(value) / summed for name, value in sums.items()}
+                if not all(map(math.isfinite, row.values())):
+                    raise AnyliftError(f"the loss is not finite after step {done}", _way_back(folder))
+                row |= {"step": done, "rate": learning_rate(step, config)}
+                row["steps_per_second"] = summed / (time.monotonic() - clock)
+                clock, sums, summed = time.monotonic(), {}, 0
+                log.write(row)
             if done % config.evaluate_every == 0 or last:
                 averaged.eval()
                 with torch.no_grad():
@@ -144,6 +147,12 @@ def _average(decay: float) -> Callable[..., None]:
     return update
 
 
+def _way_back(folder: Path) -> str:
+    if (folder / STATE_FILE).exists():
+        return f"{folder / STATE_FILE} is the last good state: lower the learning rate and go on from it"
+    return "lower the learning rate"
+
+
 def _resume(
     folder: Path,
     network: nn.Module,
@@ -154,8 +163,14 @@ def _resume(
     path = folder / STATE_FILE
     if not path.exists():
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["identity"] != json.dumps(identity, sort_keys=True):
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        trained_as = state["identity"]
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise AnyliftError(
+            f"{path} is damaged or no state of a training: {error}", "delete it to begin anew, or give another --out"
+        ) from error
+    if trained_as != json.dumps(identity, sort_keys=True):
         raise AnyliftError(
             f"{path} belongs to a training with other settings", "give another --out, or the settings it was begun with"
         )
