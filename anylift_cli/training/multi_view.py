@@ -27,7 +27,8 @@ from anylift_cli.training.mocap_batches import Batch, MocapBatches
 MODEL_FILE = "model.safetensors"
 _PURE_NOISE = 0.5
 """Share of samples at the last noise step: a single pass from noise is how the network is mostly used."""
-_DIFFERENCES, _DEPTH = 1.5, 0.5
+_DIFFERENCES = 1.5
+"""Weight of the error of frame differences against that of the views."""
 _TEST_STATIC, _TEST_DYNAMIC = (0, 1_000), (None, 2_000)
 _TEST_CLIPS = 64
 
@@ -56,11 +57,10 @@ def train_from_mocap(
     """Train on the "train" clips of compact mocap files, watch the "test" clips; the checkpoint's path.
 
     Raises:
-        UsageError: frames that the network's tokens do not divide.
+        UsageError: frames that the network's tokens do not divide, a width that its heads do not.
         AnyliftError: files that are no mocap; a folder of another training; a loss that is not finite.
     """
-    if config.frames % config.network.patch:
-        raise UsageError(f"{config.frames} frames are not a multiple of the {config.network.patch} of a token")
+    _check(config)
     torch.manual_seed(config.seed)
     network = ViewsAsChannels(config.network).to(device)
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
@@ -93,8 +93,22 @@ def train_from_mocap(
     return folder / MODEL_FILE
 
 
+def _check(config: MultiViewConfig) -> None:
+    network = config.network
+    if config.frames < 2 or config.frames % network.patch:
+        raise UsageError(
+            f"a window cannot have {config.frames} frames",
+            f"give a multiple of the {network.patch} of a token, at least 2",
+        )
+    if network.layers < 1 or network.heads < 1 or network.width % (2 * network.heads):
+        raise UsageError(
+            f"a network {network.width} wide cannot have {network.layers} layers of {network.heads} heads",
+            "--width 192 is known to work; multiples of 64 do",
+        )
+
+
 def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> dict[str, Tensor]:
-    """Mean absolute errors of the views, of their frame differences, and of the root-relative depth they tell."""
+    """Mean absolute errors of the views and of their frame differences."""
     device = batch.views.device
     generator = torch.Generator(device).manual_seed(seed)
     size = len(batch.views)
