@@ -64,6 +64,9 @@ class MocapBatches:
         self, files: list[Path], split: str, frames: int, views: int, seed: int, device: str, vary: bool = True
     ) -> None:
         self.sources = [_on(read_mocap(path), device) for path in files]
+        rates = sorted({mocap.fps for mocap in self.sources})
+        if len(rates) > 1:
+            raise AnyliftError(f"mocap files of different frame rates: {', '.join(map(str, rates))}")
         self.frames, self.views, self.seed, self.device, self.vary = frames, views, seed, device, vary
         rows = [
             (source, int(start), int(length), weight)
@@ -78,7 +81,7 @@ class MocapBatches:
         self.start = torch.tensor([offsets[source] + start for source, start, _, _ in rows], device=device)
         self.length = torch.tensor([length for _, _, length, _ in rows], device=device)
         self.probability = torch.tensor([weight for *_, weight in rows], device=device)
-        self.rate = self.sources[0].fps
+        self.rate = rates[0]
         self.lengths = edge_lengths(mocap_points(self.joints[::50], self.axes[::50])).mean(0)
         self.point_weight = torch.full((len(BODY24),), _ADDED_WEIGHT, device=device)
         self.point_weight[list(MEASURED_POINTS)] = 1.0
