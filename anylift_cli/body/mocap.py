@@ -15,9 +15,7 @@ from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.rotations import matrix_from_quaternion
 from anylift_cli.geometry.vectors import dot, unit
 
-MEASURED_POINTS = tuple(
-    K[name] for name in (*BODY24_FROM_SMPL_JOINT, "neck", "left_big_toe", "right_big_toe") if name in K
-)
+MEASURED_POINTS = tuple(K[name] for name in (*BODY24_FROM_SMPL_JOINT, "left_big_toe", "right_big_toe"))
 """Points of `body24` that mocap joints determine; face, small toes and heels are added from a mean body."""
 
 _REST_SHOULDERS = 0.354
