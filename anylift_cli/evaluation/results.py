@@ -13,6 +13,7 @@ import numpy as np
 
 from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.errors import AnyliftError
+from anylift_cli.evaluation.features import fid_interval, measurable
 from anylift_cli.evaluation.measure import ClipErrors
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 TABLE_METRICS = (
     "mpjpe_mm", "pa_mpjpe_mm", "t_root_mm", "j2d_px", "j2d_c_px", "fs_cm", "w_mpjpe_mm", "wa_mpjpe_mm", "rte_percent",
-    "jitter_mm", "foot_slide_cm_s",
+    "jitter_mm", "foot_slide_cm_s", "fid",
 )  # fmt: skip
 """What a table on a screen has room for; rows and files hold all."""
 
@@ -119,8 +120,9 @@ def rows(results: Sequence[ClipResult], seed: int) -> list[dict[str, Any]]:
     """One JSON-ready row for each lifter, cameras and height, in the order they are first seen.
 
     Every metric is {"mean", "low", "high", "clips"}: the 95 % interval over recordings, and how many clips the metric
-    could be measured in; a figure that cannot be told is null, a metric that no clip has is null as a whole. "seconds"
-    is the mean time of lifting.
+    could be measured in; a figure that cannot be told is null, a metric that no clip has is null as a whole. "fid" is
+    that of all clips together (`features.fid`), to be compared only within this code, and null where clips are too few.
+    "seconds" is the mean time of lifting, null where it is not known.
     """
     groups: dict[tuple[str, str, str], list[ClipResult]] = {}
     for result in results:
@@ -132,7 +134,8 @@ def rows(results: Sequence[ClipResult], seed: int) -> list[dict[str, Any]]:
             "height": height,
             "clips": len(group),
             **{metric: _summary(group, metric, seed) for metric in _metrics(group)},
-            "seconds": float(np.mean([result.seconds for result in group])),
+            "fid": _figures(Interval(*fid_interval(group, seed)), sum(map(measurable, group))),
+            "seconds": _finite(float(np.mean([result.seconds for result in group]))),
         }
         for (lifter, cameras, height), group in groups.items()
     ]
@@ -183,10 +186,17 @@ def _metrics(results: Sequence[ClipResult]) -> list[str]:
 def _summary(group: Sequence[ClipResult], metric: str, seed: int) -> dict[str, float | int | None] | None:
     values = np.array([result.errors.values.get(metric, math.nan) for result in group])
     interval = bootstrap_interval(values, seed, groups=np.array([_recording(result) for result in group]))
+    return _figures(interval, int((~np.isnan(values)).sum()))
+
+
+def _figures(interval: Interval, clips: int) -> dict[str, float | int | None] | None:
     if math.isnan(interval.mean):
         return None
-    figures = {name: value if math.isfinite(value) else None for name, value in interval._asdict().items()}
-    return {**figures, "clips": int((~np.isnan(values)).sum())}
+    return {**{name: _finite(value) for name, value in interval._asdict().items()}, "clips": clips}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _recording(result: ClipResult) -> str:
