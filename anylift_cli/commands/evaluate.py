@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anylift_cli.commands import options as opt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from anylift_cli.evaluation.clips import EvaluationClip
+    from anylift_cli.evaluation.filming import Motion
     from anylift_cli.evaluation.results import ClipResult
     from anylift_cli.evaluation.running import Contender
+    from anylift_cli.evaluation.scenes import SceneResult
+
+SCENES_FOLDER = Path("out/synthetic")
 
 evaluate = typer.Typer(
     name="evaluate", no_args_is_help=True, help="Measure lifters and other tools' results against the truth.",
@@ -37,6 +44,9 @@ Evidence = Annotated[
         metavar="2d|2d+local", help="2D points alone, or with simulated points of a single-image 3D estimator."
     ),
 ]
+SmplFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="SMPL body file; the open body of mean shape when not given.")
+]
 Folder = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for clips.csv, rows.json and plots.")
 ]
@@ -58,44 +68,229 @@ def mocap(
 
     Example: anylift evaluate mocap cmu_30fps.npz --split test --cameras static,dynamic
     """
+    from anylift_cli.evaluation.baselines import BASELINES
     from anylift_cli.evaluation.mocap import mocap_clips
 
+    contenders = _contenders(lifter, height, evidence, list(BASELINES))
     clips = mocap_clips(motion, split, cameras.split(","), common.seed)
-    _contest(common, clips, _contenders(lifter, height, evidence), out)
+    _contest(common, clips, contenders, out)
 
 
-def _contenders(lifters: list[str] | None, height: str, evidence: str) -> list[Contender]:
+@evaluate.command()
+@opt.command
+def synthetic(
+    common: opt.Common,
+    scenes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SCENE", help="Names as in `anylift synthesize list`. Default: all of them."),
+    ] = None,
+    height: Heights = "unknown",
+    out: Folder = None,
+) -> None:
+    """The whole chain from the pixels of rendered scenes. Scenes and artifacts are kept in --work-dir and reused.
+
+    Example: anylift evaluate synthetic walk_pan squat_orbit --height both
+    """
+    from anylift_cli.evaluation.scenes import scene_table
+    from anylift_cli.synthetic.scene import SCENES, scene_spec
+
+    heights = _heights(height)
+    names = list(dict.fromkeys(scenes or SCENES))
+    for name in names:
+        scene_spec(name)
+    measured = [_lift_scene(common, name, told) for told in heights for name in names]
+    summary = _summarise(common, [scene.clip for scene in measured], out)
+    figures = [scene.figures for scene in measured]
+    common.show({"scenes": figures, "rows": summary}, lambda: scene_table(figures))
+
+
+@evaluate.command()
+@opt.command
+def aist(
+    common: opt.Common,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The unpacked annotations of AIST++.")],
+    split: Annotated[str, typer.Option(metavar="train|val|test", help="Which sequences.")] = "test",
+    camera: Annotated[str, typer.Option(metavar="c01…c09", help="View that gives the detections.")] = "c01",
+    cameras: Cameras = "static,dynamic",
+    lifter: Lifters = None,
+    height: Heights = "both",
+    body: SmplFile = None,
+    out: Folder = None,
+) -> None:
+    """Dance from AIST++: its own detections (static), or virtual cameras before its true motion (dynamic).
+
+    Example: anylift evaluate aist aist_plusplus --body SMPL_MALE.npz
+    """
+    from anylift_cli.evaluation.aist import read_aist
+
+    contenders = _contenders(lifter, height, "2d", _baselines_without_local_points())
+    clips = [
+        clip
+        for film in _films(common, cameras)
+        for clip in read_aist(folder, split, camera=camera, body=body, film=film)
+    ]
+    _contest(common, clips, contenders, out)
+
+
+@evaluate.command()
+@opt.command
+def behave(
+    common: opt.Common,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The unpacked data set.")],
+    split: Annotated[str, typer.Option(metavar="train|test", help="Which sequences.")] = "test",
+    camera: Annotated[int, typer.Option(min=0, max=3, help="Kinect that looks.")] = 1,
+    cameras: Cameras = "static,dynamic",
+    lifter: Lifters = None,
+    height: Heights = "both",
+    body: SmplFile = None,
+    out: Folder = None,
+) -> None:
+    """People with boxes, chairs and tables from BEHAVE, seen without a detector's errors (static) or filmed (dynamic).
+
+    The people are measured, not yet the objects.
+
+    Example: anylift evaluate behave BEHAVE --cameras static
+    """
+    from anylift_cli.evaluation.behave import read_behave
+
+    contenders = _contenders(lifter, height, "2d", _baselines_without_local_points())
+    clips = [
+        clip.person
+        for film in _films(common, cameras)
+        for clip in read_behave(folder, split, camera=camera, body=body, film=film)
+    ]
+    _contest(common, clips, contenders, out)
+
+
+@evaluate.command()
+@opt.command
+def compare(
+    common: opt.Common,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Motion files of any tools.")],
+    truth: Annotated[str, typer.Option(metavar="FILE", help="The true motion; a clip of mocap is FILE.npz#CLIP.")],
+    fps: Annotated[
+        float | None, typer.Option(min=1, help="Frames per second of files that do not say; 30 when not given.")
+    ] = None,
+    shift: Annotated[float, typer.Option(metavar="SECONDS", help="Added to the times of the truth.")] = 0.0,
+    body: SmplFile = None,
+    out: Folder = None,
+) -> None:
+    """Motion files of several tools (ours, AMASS, GVHMR, WHAM, TRAM, GLAMR, ROMP, BVH) against one truth.
+
+    Example: anylift evaluate compare motion.npz hmr4d_results.pt --truth truth.npz
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    from anylift_cli.evaluation.compare import compare as compared
+    from anylift_cli.evaluation.results import table
+
+    found = compared(files, truth, fps=fps, shift=shift, body=body)
+    summary = _summarise(common, found.results, out)
+    shared = {"points": found.points, "seconds": found.seconds, "notes": found.notes}
+    common.show({"rows": summary, **shared}, lambda: Group(table(summary), *map(Text, found.notes)))
+
+
+def _lift_scene(common: opt.Common, name: str, height: str) -> SceneResult:
+    """Render the scene unless it is there, lift it, and add the chain's own figures to the comparison."""
+    from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
+    from anylift_cli.artifacts.base import read_meta
+    from anylift_cli.chain import Request, run_chain
+    from anylift_cli.evaluation.scenes import measure_scene
+    from anylift_cli.fitting.base import FitOptions
+    from anylift_cli.lifting.base import LiftOptions
+    from anylift_cli.synthetic.writing import synthesize
+
+    folder = (common.work_dir or SCENES_FOLDER) / name
+    if not (folder / "video.mp4").exists():
+        synthesize(name, folder, common.progress)
+    truth = MotionArtifact.load(folder / "motion.npz")
+    metres = float(truth.height) if height == "given" else None
+    out = folder / f"height-{height}" / "motion.npz"
+    request = Request(
+        folder / "video.mp4", out, out.with_suffix(".anylift"),
+        lift=LiftOptions(height=metres, device=common.device, seed=common.seed),
+        fit=FitOptions(height=metres, device=common.device, seed=common.seed),
+        force=common.force or (),
+    )  # fmt: skip
+    (shot,) = run_chain(request, common.progress)
+    stages = ("keypoints", "cameras", "lifted", "motion")
+    seconds = sum(read_meta(request.work_dir / f"{stage}.npz")["seconds"] for stage in stages)
+    cameras = CamerasArtifact.load(request.work_dir / "cameras.npz")
+    true_cameras = CamerasArtifact.load(folder / "cameras.npz")
+    measured = measure_scene(name, MotionArtifact.load(out), cameras, truth, true_cameras, height, seconds)
+    own = {figure: shot.quality[out][figure] for figure in ("reprojection_percent", "foot_slide_cm_s", "jitter_mm")}
+    return replace(measured, figures={**measured.figures, **own})
+
+
+def _heights(height: str) -> tuple[str, ...]:
+    from anylift_cli.errors import UsageError
+
+    if height not in ("given", "unknown", "both"):
+        raise UsageError(f"--height {height} is none of given, unknown, both")
+    return ("given", "unknown") if height == "both" else (height,)
+
+
+def _films(common: opt.Common, cameras: str) -> list[Callable[[Motion], EvaluationClip] | None]:
+    """For each kind of cameras what films the true motion; None where the data set's own camera does."""
+    from functools import partial
+
+    from anylift_cli.errors import UsageError
+    from anylift_cli.evaluation.filming import film
+    from anylift_cli.evaluation.mocap import CAMERAS, mean_lengths
+
+    kinds = cameras.split(",")
+    if unknown := set(kinds) - set(CAMERAS):
+        raise UsageError(f"no cameras called {', '.join(sorted(unknown))}", f"choose of {', '.join(CAMERAS)}")
+    filmed = partial(film, cameras="dynamic", seed=common.seed, mean_lengths=mean_lengths())
+    return [filmed if kind == "dynamic" else None for kind in kinds]
+
+
+def _baselines_without_local_points() -> list[str]:
+    """Data sets hold no points of a single-image 3D estimator."""
+    from anylift_cli.evaluation.baselines import BASELINES, PlacedLandmarks
+
+    return [name for name in BASELINES if name != PlacedLandmarks.name]
+
+
+def _contenders(lifters: list[str] | None, height: str, evidence: str, baselines: Sequence[str]) -> list[Contender]:
     """Each lifter with each knowledge of the height; baselines are told it only."""
     from anylift_cli.errors import UsageError
     from anylift_cli.evaluation.baselines import BASELINES
     from anylift_cli.evaluation.running import EVIDENCE, Contender
     from anylift_cli.lifting.base import LiftOptions
 
-    if height not in ("given", "unknown", "both"):
-        raise UsageError(f"--height {height} is none of given, unknown, both")
+    heights = _heights(height)
     if evidence not in EVIDENCE:
         raise UsageError(f"--evidence {evidence} is none of {', '.join(EVIDENCE)}")
+    if unfit := [name for name in lifters or () if name in BASELINES and name not in baselines]:
+        raise UsageError(f"--lifter {unfit[0]} needs what this data set does not hold", "leave it out")
     default = LiftOptions().lifter
-    heights = ("given", "unknown") if height == "both" else (height,)
     names = [default if name == "default" else name for name in lifters or ("default", "optimize")]
     contenders = [Contender(name, told, evidence) for name in dict.fromkeys(names) for told in heights]
     if lifters is None:
-        contenders += [Contender(name, heights[0], evidence) for name in BASELINES]
+        contenders += [Contender(name, heights[0], evidence) for name in baselines]
     return contenders
 
 
 def _contest(common: opt.Common, clips: list[EvaluationClip], contenders: list[Contender], out: Path | None) -> None:
+    from anylift_cli.errors import AnyliftError
+    from anylift_cli.evaluation.results import table
     from anylift_cli.evaluation.running import contest
 
-    _report(common, contest(clips, contenders, common.seed, common.progress), out)
+    if not clips:
+        raise AnyliftError("there is no clip to measure", "choose another --split or --camera")
+    summary = _summarise(common, contest(clips, contenders, common.seed, common.progress), out)
+    common.show({"rows": summary}, lambda: table(summary))
 
 
-def _report(common: opt.Common, results: list[ClipResult], out: Path | None) -> None:
-    from anylift_cli.evaluation.results import rows, table
+def _summarise(common: opt.Common, results: Sequence[ClipResult], out: Path | None) -> list[dict[str, Any]]:
+    """Rows of the results, which with --out are also written to its folder."""
+    from anylift_cli.evaluation.results import rows
 
     summary = rows(results, common.seed)
     if out is not None:
         from anylift_cli.evaluation.folder import write_folder
 
         write_folder(results, summary, out)
-    common.show({"rows": summary}, lambda: table(summary))
+    return summary
