@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.cameras import rays, transform
 from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
@@ -74,8 +75,16 @@ class PlacedLandmarks:
         options: LiftOptions,
         progress: Progress,
     ) -> LiftedPerson:
-        """Place each frame on its own; frames without landmarks repeat their neighbours."""
+        """Place each frame on its own; frames without landmarks repeat their neighbours.
+
+        Raises:
+            AnyliftError: the keypoints come without landmarks.
+        """
         seen = observe(keypoints, cameras, person, options.device)
+        if seen.local is None:
+            raise AnyliftError(
+                "these keypoints come without local points, which 'landmarks' places", "leave out `--lifter landmarks`"
+            )
         local = _filled(seen.local[0].double().numpy(), seen.local_weight[0].numpy() > 0)
         directions = _filled(
             rays(keypoints.keypoints[person].astype(np.float64), cameras.K), keypoints.confidence[person] > 0
@@ -89,8 +98,8 @@ class PlacedLandmarks:
         up = torch.as_tensor(cameras.world_from_camera[0, :3, :3].T @ cameras.up)
         upright = np.eye(4)
         upright[:3, :3] = rotation_between(up, up.new_tensor([0.0, 0.0, 1.0])).numpy()
+        upright[2, 3] = -np.median(transform(upright, local + root[:, None])[..., 2].min(1))
         joints = transform(upright, local + root[:, None])
-        joints[..., 2] -= np.median(joints[..., 2].min(1))
         return LiftedPerson(
             joints=joints.astype(np.float32),
             joint_std=np.full(joints.shape[:2], 0.1, np.float32),
