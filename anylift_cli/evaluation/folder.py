@@ -18,7 +18,6 @@ def write_folder(results: Sequence[ClipResult], rows: Sequence[dict[str, Any]], 
     Raises:
         AnyliftError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     write_csv(results, folder / "clips.csv")
     with atomic_path(folder / "rows.json") as temporary:
         temporary.write_text(json.dumps({"rows": list(rows)}, indent=1) + "\n", encoding="utf-8")
