@@ -77,6 +77,14 @@ def test_bars_by_hand():
     assert static == {"still (2)": {"optimize": 75, "out/net/model.safetensors": 30}}
 
 
+def test_equal_clips_have_whiskers_of_no_length():
+    """The ends of the interval differ from the mean by rounding, to either side."""
+    for value in (0.1, 0.7, 100 / 3):
+        figure = per_camera([result(name, value) for name in "abcdefg"])
+        (whisker,) = figure.axes[0].collections
+        assert np.ptp(whisker.get_segments()[0][:, 0]) == pytest.approx(0, abs=1e-9)
+
+
 def test_joints_have_names_and_the_worst_is_at_the_top():
     found = bars(per_joint(some()), 0)
     assert next(iter(found)) == "right heel (2)" and len(found) == 19 and not [name for name in found if "eye" in name]

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 from scipy.spatial.transform import Rotation
+from test_evaluation_aist_behave import write_behave
 from typer.testing import CliRunner
 
 from anylift_cli.app import app
 from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
+from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import J
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.scenes import SceneResult, measure_scene, scene_table
@@ -178,3 +180,13 @@ def test_what_is_wrong_is_told_before_any_work(tmp_path, monkeypatch, arguments,
         CliRunner().invoke(app, ["evaluate", *arguments], catch_exceptions=False)
     assert raised.value.exit_code == code
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_data_set_is_lifted_on_the_command_line(anylift: Callable, tmp_path):
+    write_behave(tmp_path / "data", BodyModel.load("open"), 70)
+    kinds = ("--cameras", "static", "--lifter", "optimize", "--height", "given")
+    done = anylift("evaluate", "behave", "data", *kinds, "--json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["lifter"], row["cameras"], row["height"], row["clips"]) == ("optimize", "static", "given", 2)
+    assert 0 < row["mpjpe_mm"]["mean"] < 120 and row["j2d_px"]["mean"] < 10 and row["fid"] is None

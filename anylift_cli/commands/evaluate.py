@@ -279,7 +279,10 @@ def _contest(common: opt.Common, clips: list[EvaluationClip], contenders: list[C
     from anylift_cli.evaluation.running import contest
 
     if not clips:
-        raise AnyliftError("there is no clip to measure", "choose another --split or --camera")
+        raise AnyliftError(
+            "there is no clip to measure",
+            "short sequences and people who leave the picture are left out; choose another --split or --camera",
+        )
     summary = _summarise(common, contest(clips, contenders, common.seed, common.progress), out)
     common.show({"rows": summary}, lambda: table(summary))
 

@@ -146,7 +146,7 @@ def _bars(
             whiskers = np.stack([means[:, 0] - means[:, 1], means[:, 2] - means[:, 0]])
             axes.barh(
                 place + (index - (len(lifters) - 1) / 2) * thickness, means[:, 0], thickness,
-                xerr=np.nan_to_num(whiskers), color=colours[label], label=label,
+                xerr=np.nan_to_num(whiskers).clip(0), color=colours[label], label=label,
                 error_kw={"elinewidth": 0.8, "ecolor": "#444444"},
             )  # fmt: skip
         counts = _counts([result for group in grouped[kind].values() for result in group], errors)
