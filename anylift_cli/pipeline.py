@@ -21,6 +21,7 @@ from anylift_cli import __version__
 from anylift_cli.artifacts.base import Artifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import AnyliftError, Interrupted
+from anylift_cli.memory import give_back
 from anylift_cli.progress import SILENT, Progress
 
 PROVENANCE = (
@@ -149,6 +150,8 @@ def run_stage(
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     made.save(file)
+    del made
+    give_back()
     return stage.artifact.load(file), Outcome(stage.name, file, False, why, seconds)
 
 

@@ -20,7 +20,7 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 STAGES = ("keypoints", "cameras", "lifting", "fitting", "export")
 LAYERS = (
-    ("", "errors", "progress", "geometry", "plugins", "steps"),
+    ("", "errors", "memory", "progress", "geometry", "plugins", "steps"),
     ("artifacts", "body", "video", "rendering", "weights_store"),
     STAGES,
     ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "describe"),
@@ -31,7 +31,18 @@ LAYERS = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect"}
-LIGHT = ("errors", "progress", "plugins", "steps", "artifacts", "weights_store", "pipeline", "outputs", "stages")
+LIGHT = (
+    "errors",
+    "memory",
+    "progress",
+    "plugins",
+    "steps",
+    "artifacts",
+    "weights_store",
+    "pipeline",
+    "outputs",
+    "stages",
+)
 WITHOUT_NUMPY = ("errors", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
 
 
