@@ -48,6 +48,7 @@ def measure_points(
     times: np.ndarray,
     predicted_pixels: np.ndarray | None = None,
     true_pixels: np.ndarray | None = None,
+    heading: np.ndarray | None = None,
 ) -> ClipErrors:
     """Measure one person's lifted points.
 
@@ -60,12 +61,14 @@ def measure_points(
         times: (T,) seconds, increasing.
         predicted_pixels, true_pixels: (T, 24, 2) in the input view, scaled to an image height of 1080 px. Without both
             of them the errors in the image are NaN.
+        heading: (3, 3) rotation of the prediction's world into the truth's where cameras tell it; None takes that of
+            the first frame's bodies, as the paper does.
 
     Raises:
         AnyliftError: there are no frames, the truth knows no hips, or the prediction misses a point that counts.
     """
     known = known_points(predicted, truth)
-    aligned, truth = align_to_truth(predicted, truth)
+    aligned, truth = align_to_truth(predicted, truth, heading)
     predicted = with_neck(predicted)
     roots = aligned[:, HIPS].mean(1), truth[:, HIPS].mean(1)
     centred = [metrics.root_centred(points, root) for points, root in zip((aligned, truth), roots, strict=True)]
@@ -114,19 +117,23 @@ def known_points(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return known
 
 
-def align_to_truth(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def align_to_truth(
+    predicted: np.ndarray, truth: np.ndarray, heading: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Bring the prediction into the truth's world by the root and the heading of the first frame (ALGORITHM 6.1).
 
     Args:
         predicted, truth: (T, 24, 3) `body24`, metres, z up.
+        heading: see `measure_points`.
 
     Returns:
         predicted (turned and moved), truth (where it was), both (T, 24, 3) in float64 and with the shoulders' mean for
         the neck. Not the floor but the first root is joined, so the prediction's floor may end above or below z = 0.
     """
     predicted, truth = with_neck(predicted), with_neck(truth)
-    sides = [side for side in (HIPS, SHOULDERS) if np.isfinite(truth[0, side]).all()]
-    heading = metrics.heading_rotation(predicted[0], truth[0], sides)
+    if heading is None:
+        sides = [side for side in (HIPS, SHOULDERS) if np.isfinite(truth[0, side]).all()]
+        heading = metrics.heading_rotation(predicted[0], truth[0], sides)
     root = truth[0, HIPS].mean(0)
     return metrics.align_first_root(predicted, predicted[:, HIPS].mean(1)) @ heading.T + root, truth
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from anylift_cli.body.contacts import CONTACT_POINTS
+from anylift_cli.evaluation import metrics
 from anylift_cli.evaluation.baselines import BASELINES
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.measure import align_to_truth, measure_points
@@ -82,14 +83,23 @@ def lift_clip(clip: EvaluationClip, contender: Contender, seed: int) -> ClipResu
 def judged(
     clip: EvaluationClip, contender: Contender, joints: np.ndarray, world_from_camera: np.ndarray, seconds: float
 ) -> ClipResult:
-    """Measure points (T, 24, 3) in the world of cameras (T, 4, 4)."""
+    """Measure points (T, 24, 3) in the world of cameras (T, 4, 4).
+
+    Worlds are brought to one heading by their cameras, which both know. What the paper's protocol gives, heading by the
+    first frame's bodies, is told beside it: `mpjpe_heading_mm` and `t_root_heading_mm`.
+    """
     joints = joints.astype(np.float64)
     size = _PIXELS_HIGH / clip.keypoints.image_size[1]
     predicted_pixels = project(joints, world_from_camera, clip.estimated.K) * size
     true_pixels = project(clip.points, clip.world_from_camera, clip.estimated.K) * size
     joints[..., 2] -= floor_of(joints)
-    errors = measure_points(joints, clip.points, clip.keypoints.timestamps, predicted_pixels, true_pixels)
-    predicted, truth = align_to_truth(joints, clip.points)
+    heading = metrics.yaw_between(world_from_camera[:, :3, :3], clip.world_from_camera[:, :3, :3])
+    times = clip.keypoints.timestamps
+    errors = measure_points(joints, clip.points, times, predicted_pixels, true_pixels, heading)
+    as_published = measure_points(joints, clip.points, times)
+    for name in ("mpjpe", "t_root"):
+        errors.values[f"{name}_heading_mm"] = as_published.values[f"{name}_mm"]
+    predicted, truth = align_to_truth(joints, clip.points, heading)
     return ClipResult(
         clip=clip.name,
         action=clip.action,

@@ -14,22 +14,15 @@ from torch import Tensor
 
 from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import rotation_between
-from anylift_cli.lifting.edges import END, SIZE, START
-from anylift_cli.lifting.initial import averaged
 from anylift_cli.lifting.observation import ROOT, root_of
+from anylift_cli.lifting.size import averaged, size_depth
 
 DISTANCE = 3.0
 """Depth of the first root, canonical units."""
 FOCAL = 1.85
 """Network coordinates are rays times this: a person at `DISTANCE` is about one unit high."""
 
-_RATIOS = slice(1, 5)
-"""Of the ratios of true to apparent edge length in ascending order, those averaged: foreshortening only adds."""
-_SIZE_BIAS = 0.99
-"""Depth that those ratios tell over true depth on motion capture (median over poses)."""
-_DEPTH_WINDOW = 0.25
 _GAZE_WINDOW = 0.02
-_SEEN = 0.3
 
 
 @dataclass(frozen=True)
@@ -69,25 +62,6 @@ class Canonical:
         first = (points - centre) @ turn / self.unit[:, None, None, None]
         rotation, translation = self.camera_from_first[..., :3, :3], self.camera_from_first[..., None, :3, 3]
         return first @ rotation.transpose(-1, -2) + translation - self.root[..., None, :]
-
-
-def size_depth(rays: Tensor, weight: Tensor, lengths: Tensor, times: Tensor) -> Tensor:
-    """Metric depth of a person from apparent size, smoothed over time, (B, T).
-
-    Args:
-        rays: (B, T, 24, 2); weight: (B, T, 24).
-        lengths: (B, E) the person's edge lengths, m.
-        times: (B, T) seconds.
-    """
-    chosen = SIZE.nonzero()[:, 0].to(rays.device)
-    start, end = START.to(rays.device)[chosen], END.to(rays.device)[chosen]
-    apparent = (rays[:, :, end] - rays[:, :, start]).square().sum(-1).sqrt().clamp_min(1e-4)
-    known = (weight[:, :, end] > _SEEN) & (weight[:, :, start] > _SEEN)
-    ratio = torch.where(known, lengths[:, None, chosen] / apparent, torch.inf).sort(-1).values[..., _RATIOS]
-    usable = torch.isfinite(ratio)
-    depth = torch.where(usable, ratio, 0.0).sum(-1) / usable.sum(-1).clamp_min(1) / _SIZE_BIAS
-    evidence = usable.sum(-1).float() + 1e-6
-    return averaged(depth.clamp(0.3, 200.0).log(), evidence, times, _DEPTH_WINDOW).exp()
 
 
 def canonical(

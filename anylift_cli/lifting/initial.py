@@ -15,6 +15,7 @@ from anylift_cli.body.prior import FEATURES, PosePrior, torso_frame
 from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.lifting.edges import END, SIZE, START, edge_lengths
 from anylift_cli.lifting.observation import Observation, root_of
+from anylift_cli.lifting.size import averaged, size_depth
 
 HEADINGS = 36
 _LIMB_CHAIN = (
@@ -85,12 +86,13 @@ def matched_poses(observation: Observation, prior: PosePrior, rest: Tensor, hypo
     return torch.stack(results)
 
 
-def place(local: Tensor, observation: Observation) -> Tensor:
+def place(local: Tensor, observation: Observation, lengths: Tensor | None = None) -> Tensor:
     """World points (B, T, 24, 3) of root-centred camera-axes points `local` that project onto the observation.
 
     The translation is the linear least-squares solution of each frame; its depth, and lightly the whole pose,
     is averaged over time in proportion to how well it is seen, and frames without enough points take it from
-    their neighbours.
+    their neighbours. Poses that are only alike tell less of depth than apparent size does: for them give the
+    person's edge `lengths` (E,), m, and the depth is that of `size_depth`.
     """
     u, v = observation.rays.unbind(-1)
     x, y, z = local.unbind(-1)
@@ -105,24 +107,16 @@ def place(local: Tensor, observation: Observation) -> Tensor:
     translation = torch.linalg.solve(normal, right)
     depth = translation[..., 2]
     evidence = weight.sum(-1) * ((weight > 0.3).sum(-1) >= 6) * (depth > 0.3) + 1e-6
-    smooth = averaged(depth.clamp_min(0.3).log(), evidence, observation.times, _DEPTH_WINDOW).exp()
+    if lengths is None:
+        smooth = averaged(depth.clamp_min(0.3).log(), evidence, observation.times, _DEPTH_WINDOW).exp()
+    else:
+        smooth = size_depth(observation.rays, weight, lengths[None], observation.times)
     gaze = averaged(translation[..., :2] / depth[..., None].clamp_min(0.3), evidence, observation.times, 0.05)
     root = torch.cat([gaze * smooth[..., None], smooth[..., None]], -1)
     camera_points = local + root[..., None, :]
     rotation, centre = observation.world_from_camera[..., :3, :3], observation.world_from_camera[..., None, :3, 3]
     world_points = camera_points @ rotation.transpose(-1, -2) + centre
     return averaged(world_points.flatten(2), evidence, observation.times, _POSE_WINDOW).unflatten(2, (-1, 3))
-
-
-def averaged(values: Tensor, weight: Tensor, times: Tensor, window: float) -> Tensor:
-    """Average of `values` (B, T) or (B, T, C) over a Gaussian of `window` seconds, weighted by `weight` (B, T).
-
-    A wide faint Gaussian bridges gaps.
-    """
-    distance = (times[:, :, None] - times[:, None, :]) / window
-    kernel = (torch.exp(-0.5 * distance**2) + 1e-4 / (1 + distance**2)) * weight[:, None, :]
-    kernel = kernel / kernel.sum(-1, keepdim=True)
-    return (kernel @ values.unsqueeze(-1)).squeeze(-1) if values.dim() == 2 else kernel @ values
 
 
 def completed(local: Tensor, known: Tensor, times: Tensor, rest: Tensor) -> Tensor:

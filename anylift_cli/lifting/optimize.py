@@ -13,7 +13,7 @@ from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
-from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
@@ -57,7 +57,7 @@ def start_from_size(part: Observation, models: Models) -> Tensor:
     if part.local is not None:
         return place(completed(part.local, part.local_weight, part.times, models.rest), part)
     poses = matched_poses(part, models.prior, models.rest, _HYPOTHESES)[0]
-    return place(poses, part.repeat(_HYPOTHESES))
+    return place(poses, part.repeat(_HYPOTHESES), models.lengths)
 
 
 class OptimizeLifter:
@@ -120,9 +120,7 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting
         factor = local_scale(seen.local, seen.local_weight, models.lengths)
         seen = replace(seen, local=seen.local * factor[:, None, None, None])
     scale = PathScale(1.0, 0.0)
-    if _is_arbitrary(cameras):
-        scale = _scale(_in_windows(seen, lambda part, _: starting(part, models)[:1]), seen)
-        seen = _scaled(seen, scale.value)
+    from_one_place = _scaled(seen, 0.0) if _is_arbitrary(cameras) else seen
 
     def first(part: Observation, _: slice) -> Tensor:
         task.advance(part.times.shape[1])
@@ -132,12 +130,11 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting
         best = solution.points[solution.energy.argmin()][None]
         return unflipped(best, part, models.prior, models.weights)
 
-    points = _in_windows(seen, first)
+    points = _in_windows(from_one_place, first)
     if _is_arbitrary(cameras):
-        again = _scale(points, seen)
-        rescaled = _scaled(seen, again.value)
-        points = points + (rescaled.world_from_camera - seen.world_from_camera)[..., None, :3, 3]
-        seen, scale = rescaled, PathScale(scale.value * again.value, again.uncertainty)
+        scale = _scale(points, seen)
+        seen = _scaled(seen, scale.value)
+        points = points + seen.world_from_camera[..., None, :3, 3]
     if seen.local is not None:
         points = _steadied(points, seen)
     gravity = _gravity(points, seen, cameras)
@@ -189,9 +186,10 @@ def _scaled(seen: Observation, factor: float) -> Observation:
 
 
 def _scale(points: Tensor, seen: Observation) -> PathScale:
-    feet = transform(invert(seen.world_from_camera), points)[0][:, list(CONTACT_POINTS)]
-    weight = seen.weight[0].amax(-1, keepdim=True).expand(-1, len(CONTACT_POINTS))
+    """Scale of the path, from points (1, T, 24, 3) in the world's axes about each camera's centre."""
     poses = seen.world_from_camera[0]
+    feet = points[0][:, list(CONTACT_POINTS)] @ poses[:, :3, :3]
+    weight = seen.weight[0].amax(-1, keepdim=True).expand(-1, len(CONTACT_POINTS))
     return path_scale(feet, weight, poses[:, :3, :3], poses[:, :3, 3], seen.times[0])
 
 

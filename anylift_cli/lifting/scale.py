@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_LAG = 0.2
-"""Seconds between the positions that a speed is measured from."""
-_SPEED_CAP = 1.0
+_LAGS = (0.1, 0.2, 0.4)
+"""Seconds between the positions that speeds are measured from."""
+_SPEED_CAP = 0.3
+"""m/s above which a foot is taken to be in the air: how fast it is then says nothing."""
 _CANDIDATES = 121
 _MAX_PAIRS = 1000
 
@@ -32,21 +33,16 @@ def path_scale(feet: Tensor, weight: Tensor, rotation: Tensor, centre: Tensor, t
         centre: (T, 3) camera centres in units of the path.
         times: (T,) seconds.
     """
-    lag = max(1, round(_LAG / float(times.diff().median())))
-    earlier = torch.arange(0, len(times) - lag, max(1, len(times) // _MAX_PAIRS), device=feet.device)
-    later = earlier + lag
-    interval = (times[later] - times[earlier]).clamp_min(1e-3)
-    relative = feet @ rotation.transpose(-1, -2)
-    foot_speed = (relative[later] - relative[earlier]) / interval[:, None, None]
-    camera_speed = (centre[later] - centre[earlier]) / interval[:, None]
-    both = torch.minimum(weight[later], weight[earlier])
-    reference = 1.0 / camera_speed.norm(dim=-1).quantile(0.75).clamp_min(1e-9)
+    interval = float(times.diff().median())
+    camera_speed = centre.diff(dim=0).norm(dim=-1) / times.diff().clamp_min(1e-3)
+    reference = 1.0 / camera_speed.quantile(0.75).clamp_min(1e-9)
     candidates = reference * torch.logspace(-2, 1.5, _CANDIDATES, device=feet.device)
+    lags = sorted({min(max(1, round(lag / interval)), len(times) - 1) for lag in _LAGS})
+    relative = feet @ rotation.transpose(-1, -2)
+    pairs = [_Pairs.every(lag, relative, weight, centre, times) for lag in lags]
 
     def cost(scales: Tensor) -> Tensor:
-        speed = (foot_speed + scales[:, None, None, None] * camera_speed[:, None]).norm(dim=-1)
-        stiller = torch.where(both > 0.2, speed, torch.inf).amin(-1).clamp_max(_SPEED_CAP)
-        return stiller.mean(-1)
+        return torch.stack([part.foot_speed(scales) for part in pairs]).mean(0)
 
     costs = cost(candidates)
     best = candidates[costs.argmin()]
@@ -55,5 +51,30 @@ def path_scale(feet: Tensor, weight: Tensor, rotation: Tensor, centre: Tensor, t
     around = best * torch.tensor([0.8, 1.0, 1.25], device=feet.device)
     low, middle, high = cost(around)
     curvature = ((low + high - 2 * middle) / 0.22**2).clamp_min(1e-6)
-    noise = middle.clamp_min(0.02) / max(len(interval) / lag, 1) ** 0.5
+    noise = middle.clamp_min(0.02) / max(len(times) / lags[-1], 1) ** 0.5
     return PathScale(float(best), float((noise / curvature).sqrt().clamp_max(1.0)))
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Velocities of feet and camera between frames a lag apart: (N, F, 3) and (N, 3) m/s, trust (N, F)."""
+
+    feet: Tensor
+    camera: Tensor
+    trust: Tensor
+
+    @classmethod
+    def every(cls, lag: int, relative: Tensor, weight: Tensor, centre: Tensor, times: Tensor) -> _Pairs:
+        earlier = torch.arange(0, len(times) - lag, max(1, len(times) // _MAX_PAIRS), device=times.device)
+        later = earlier + lag
+        interval = (times[later] - times[earlier]).clamp_min(1e-3)
+        return cls(
+            (relative[later] - relative[earlier]) / interval[:, None, None],
+            (centre[later] - centre[earlier]) / interval[:, None],
+            torch.minimum(weight[later], weight[earlier]),
+        )
+
+    def foot_speed(self, scales: Tensor) -> Tensor:
+        """Mean speed of the stiller foot at each scale (S,), capped."""
+        speed = (self.feet + scales[:, None, None, None] * self.camera[:, None]).norm(dim=-1)
+        return torch.where(self.trust > 0.2, speed, torch.inf).amin(-1).clamp_max(_SPEED_CAP).mean(-1)

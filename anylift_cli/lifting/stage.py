@@ -12,7 +12,7 @@ from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 def run_lift(

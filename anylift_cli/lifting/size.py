@@ -1,0 +1,45 @@
+"""How far away someone is by how large they look (ALGORITHM 8.5 step 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from anylift_cli.lifting.edges import END, SIZE, START
+
+_RATIOS = slice(1, 5)
+"""Of the ratios of true to apparent edge length in ascending order, those averaged: foreshortening only adds."""
+_BIAS = 0.99
+"""Depth that those ratios tell over true depth on motion capture (median over poses)."""
+_WINDOW = 0.25
+_SEEN = 0.3
+
+
+def size_depth(rays: Tensor, weight: Tensor, lengths: Tensor, times: Tensor) -> Tensor:
+    """Metric depth of a person from apparent size, smoothed over time, (B, T).
+
+    Args:
+        rays: (B, T, 24, 2); weight: (B, T, 24).
+        lengths: (B, E) the person's edge lengths, m.
+        times: (B, T) seconds.
+    """
+    chosen = SIZE.nonzero()[:, 0].to(rays.device)
+    start, end = START.to(rays.device)[chosen], END.to(rays.device)[chosen]
+    apparent = (rays[:, :, end] - rays[:, :, start]).square().sum(-1).sqrt().clamp_min(1e-4)
+    known = (weight[:, :, end] > _SEEN) & (weight[:, :, start] > _SEEN)
+    ratio = torch.where(known, lengths[:, None, chosen] / apparent, torch.inf).sort(-1).values[..., _RATIOS]
+    usable = torch.isfinite(ratio)
+    depth = torch.where(usable, ratio, 0.0).sum(-1) / usable.sum(-1).clamp_min(1) / _BIAS
+    evidence = usable.sum(-1).float() + 1e-6
+    return averaged(depth.clamp(0.3, 200.0).log(), evidence, times, _WINDOW).exp()
+
+
+def averaged(values: Tensor, weight: Tensor, times: Tensor, window: float) -> Tensor:
+    """Average of `values` (B, T) or (B, T, C) over a Gaussian of `window` seconds, weighted by `weight` (B, T).
+
+    A wide faint Gaussian bridges gaps.
+    """
+    distance = (times[:, :, None] - times[:, None, :]) / window
+    kernel = (torch.exp(-0.5 * distance**2) + 1e-4 / (1 + distance**2)) * weight[:, None, :]
+    kernel = kernel / kernel.sum(-1, keepdim=True)
+    return (kernel @ values.unsqueeze(-1)).squeeze(-1) if values.dim() == 2 else kernel @ values
