@@ -103,7 +103,7 @@ def _check(config: MultiViewConfig) -> None:
     if network.layers < 1 or network.heads < 1 or network.width % (2 * network.heads):
         raise UsageError(
             f"a network {network.width} wide cannot have {network.layers} layers of {network.heads} heads",
-            "--width 192 is known to work; multiples of 64 do",
+            "give a width that is a multiple of 32",
         )
 
 
