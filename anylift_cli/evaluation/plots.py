@@ -175,8 +175,8 @@ def _curves(
         axes.set_title(f"{kind} cameras", fontsize=11)
         axes.set_xlabel(across)
         axes.set_ylabel(ERROR)
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
+    panels[0].set_ylim(bottom=0)
     _legend(figure, panels)
     return figure
 
