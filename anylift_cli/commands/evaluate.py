@@ -59,6 +59,7 @@ def mocap(
     motion: Annotated[Path, typer.Argument(metavar="MOTION", help="Compact mocap npz.")],
     split: Annotated[str, typer.Option(metavar="train|test|all", help="Which clips.")] = "test",
     cameras: Cameras = "static,dynamic",
+    frames: Annotated[int, typer.Option(min=8, help="Length of a window; the paper's protocols take 120.")] = 60,
     lifter: Lifters = None,
     height: Heights = "both",
     evidence: Evidence = "2d",
@@ -72,7 +73,7 @@ def mocap(
     from anylift_cli.evaluation.mocap import mocap_clips
 
     contenders = _contenders(lifter, height, evidence, list(BASELINES))
-    clips = mocap_clips(motion, split, cameras.split(","), common.seed)
+    clips = mocap_clips(motion, split, cameras.split(","), common.seed, frames)
     _contest(common, clips, contenders, out)
 
 

@@ -107,6 +107,15 @@ def _number_or(*words: str) -> Callable[[str], str]:
     return check
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in words:
+            raise typer.BadParameter(f"'{value}' is none of {', '.join(words)}.")
+        return value
+
+    return check
+
+
 def _time(value: float | None) -> float | None:
     if value is not None and not 0 <= value < float("inf"):
         raise typer.BadParameter("give seconds from the begin of the video, 0 or more.")
@@ -171,6 +180,14 @@ Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="
 Lifter = Annotated[
     str,
     typer.Option(metavar="NAME", autocompletion=backends("anylift.lifters"), help="How to lift to 3D."),
+]
+Quality = Annotated[
+    str,
+    typer.Option(
+        metavar="fast|balanced|best",
+        callback=_one_of("fast", "balanced", "best"),
+        help="How long a diffusion lifter takes: more passes, and several samples that tell how sure it is.",
+    ),
 ]
 Height = Annotated[
     float | None,

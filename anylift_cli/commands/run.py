@@ -44,6 +44,7 @@ def run(
     focal: opt.Focal = None,
     fov: opt.Fov = None,
     lifter: opt.Lifter = "optimize",
+    quality: opt.Quality = "fast",
     height: opt.Height = None,
     body: opt.Body = "open",
 ) -> None:
@@ -70,7 +71,7 @@ def run(
         work_dir=common.work_dir or out.with_suffix(".anylift"),
         keypoints=KeypointOptions(backend, person, shot, start, end),
         cameras=CameraOptions(camera, focal, fov),
-        lift=LiftOptions(lifter, height, common.device, common.seed),
+        lift=LiftOptions(lifter, height, quality, common.device, common.seed),
         fit=FitOptions(0, body, height, common.device, common.seed),
         bvh=bvh,
         overlay=overlay,

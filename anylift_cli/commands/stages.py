@@ -77,6 +77,7 @@ def lift(
     cameras: CamerasFile,
     out: Out = None,
     lifter: opt.Lifter = "optimize",
+    quality: opt.Quality = "fast",
     height: opt.Height = None,
 ) -> None:
     """Lift the 2D points to 3D in the metric, gravity-aligned world.
@@ -86,7 +87,7 @@ def lift(
     from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.stages import lift_stage
 
-    options = LiftOptions(lifter, height, common.device, common.seed)
+    options = LiftOptions(lifter, height, quality, common.device, common.seed)
     inputs = {"keypoints": keypoints, "cameras": cameras}
     _run(common, lambda: lift_stage(options), inputs, out, "lifted.npz")
 

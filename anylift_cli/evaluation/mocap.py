@@ -15,14 +15,14 @@ from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.filming import Motion, film
 from anylift_cli.lifting.edges import edge_lengths
 
-FRAMES = 120
-_SHORTEST = 60
+FRAMES = 60
+"""Of a window, as in ALGORITHM 8.6; the paper's protocols take 120."""
 CAMERAS = ("static", "dynamic")
 _MEAN_HEIGHT = 1.70
 
 
 def mocap_clips(
-    path: Path, split: str, cameras: Sequence[str], seed: int, windows_per_clip: int = 2
+    path: Path, split: str, cameras: Sequence[str], seed: int, frames: int = FRAMES, windows_per_clip: int = 2
 ) -> list[EvaluationClip]:
     """Windows of each clip of a split, seen by each kind of camera.
 
@@ -30,7 +30,8 @@ def mocap_clips(
         path: compact mocap npz.
         split: "train", "test", or "all".
         cameras: of `CAMERAS`.
-        windows_per_clip: at most so many windows of 4 s, evenly spread over the clip.
+        frames: of a window; a shorter clip is one window if it has half as many.
+        windows_per_clip: at most so many windows, evenly spread over the clip.
 
     Raises:
         UsageError: unknown kinds of cameras.
@@ -40,9 +41,9 @@ def mocap_clips(
     if unknown:
         raise UsageError(f"no cameras called {', '.join(sorted(unknown))}", f"choose of {', '.join(CAMERAS)}")
     lengths = mean_lengths()
-    motions = list(_motions(path, split, windows_per_clip))
+    motions = list(_motions(path, split, frames, windows_per_clip))
     if not motions:
-        raise AnyliftError(f"{path} has no clip of split '{split}' that lasts {_SHORTEST} frames")
+        raise AnyliftError(f"{path} has no clip of split '{split}' that lasts {frames // 2} frames")
     return [film(motion, kind, seed, lengths) for kind in cameras for motion in motions]
 
 
@@ -53,15 +54,15 @@ def mean_lengths() -> torch.Tensor:
     return edge_lengths(rest.keypoints)[0]
 
 
-def _motions(path: Path, split: str, windows_per_clip: int) -> Iterator[Motion]:
+def _motions(path: Path, split: str, longest: int, windows_per_clip: int) -> Iterator[Motion]:
     mocap = read_mocap(path)
     known = np.zeros(24, bool)
     known[list(MEASURED_POINTS)] = True
     for clip in range(len(mocap.name)):
-        if split not in ("all", mocap.split[clip]) or mocap.length[clip] < _SHORTEST:
+        if split not in ("all", mocap.split[clip]) or mocap.length[clip] < longest // 2:
             continue
-        frames = int(min(FRAMES, mocap.length[clip]))
-        count = int(min(windows_per_clip, max(1, mocap.length[clip] // FRAMES)))
+        frames = int(min(longest, mocap.length[clip]))
+        count = int(min(windows_per_clip, max(1, mocap.length[clip] // longest)))
         spare = int(mocap.length[clip]) - frames
         for window in range(count):
             begin = int(mocap.start[clip]) + (spare // 2 if count == 1 else spare * window // (count - 1))

@@ -18,12 +18,14 @@ class LiftOptions:
     Attributes:
         lifter: entry point of the group `anylift.lifters`.
         height: standing height of the person in metres, when known.
+        quality: of lifters that can take their time: "fast", "balanced" or "best".
         device: torch device.
         seed: of every random choice.
     """
 
     lifter: str = "optimize"
     height: float | None = None
+    quality: str = "fast"
     device: str = "cpu"
     seed: int = 0
 

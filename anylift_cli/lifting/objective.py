@@ -28,6 +28,8 @@ class Weights:
     acceleration: float = 12.0
     """m/s²"""
     root_acceleration: float = 4.0
+    imagined_depth: float = 0.03
+    """relative, of the root"""
     smooth: float = 1.0
     pose: float = 0.5
     foot_speed: float = 0.05
@@ -77,6 +79,8 @@ class Objective:
         energy = energy + w.pose * self.prior.energy(points).clamp_max(200.0)
         if seen.local is not None:
             energy = energy + local_term(camera, seen, w)
+        if seen.imagined is not None:
+            energy = energy + self._imagined_term(camera)
         total = energy.mean(-1) + self._smooth_term(points)
         total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
         if self.contacts is not None:
@@ -86,6 +90,12 @@ class Objective:
     def _length_term(self, points: Tensor, log_lengths: Tensor) -> Tensor:
         expected = self.lengths * log_lengths.exp()[:, self.twin]
         return ((edge_lengths(points) / expected[:, None] - 1) / self.deviation).square().sum(-1) * 0.5
+
+    def _imagined_term(self, camera: Tensor) -> Tensor:
+        seen, root = self.observation, root_of(camera)
+        offset = (camera - root[..., None, :] - seen.imagined) / seen.imagined_deviation[..., None]
+        depth = (root[..., 2].clamp_min(0.2) / seen.imagined_depth).log() / self.weights.imagined_depth
+        return 0.5 * (robust(squared_length(offset), 1.0, 5.0).sum(-1) + robust(depth.square(), 1.0, 5.0))
 
     def _smooth_term(self, points: Tensor) -> Tensor:
         w, times = self.weights, self.observation.times

@@ -25,6 +25,9 @@ class Observation:
         times: (B, T) seconds.
         local: (B, T, K, 3) root-centred points in camera axes, metres, 0 where unobserved; None without an estimator.
         local_weight: (B, T, K) trust in `local`.
+        imagined: (B, T, K, 3) root-centred points in camera axes that a network sees, metres; None without one.
+        imagined_deviation: (B, T, K) their standard deviation, m.
+        imagined_depth: (B, T) depth of the root that a network sees, m.
     """
 
     rays: Tensor
@@ -33,6 +36,9 @@ class Observation:
     times: Tensor
     local: Tensor | None = None
     local_weight: Tensor | None = None
+    imagined: Tensor | None = None
+    imagined_deviation: Tensor | None = None
+    imagined_depth: Tensor | None = None
 
     def select(self, index: slice | Tensor, axis: int) -> Observation:
         """The same evidence for some of the B people (axis 0) or the T frames (axis 1)."""

@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.artifacts.presence import present_span
-from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
-from anylift_cli.body.model import BodyModel
-from anylift_cli.body.prior import PosePrior
-from anylift_cli.geometry.cameras import invert
-from anylift_cli.geometry.rotations import rotation_between
-from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
-from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.flips import unflipped
-from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.initial import completed, local_scale, matched_poses, place
-from anylift_cli.lifting.objective import Contacts, Objective, Weights
+from anylift_cli.lifting.objective import Objective
 from anylift_cli.lifting.observation import Observation, observe
-from anylift_cli.lifting.scale import PathScale, path_scale
+from anylift_cli.lifting.refine import (
+    Models,
+    Solved,
+    as_person,
+    in_windows,
+    is_arbitrary,
+    models_for,
+    refined,
+    scale_of,
+    scaled,
+    seen_deviation,
+    upright,
+    with_planted_feet,
+)
+from anylift_cli.lifting.scale import PathScale
 from anylift_cli.lifting.solve import minimise
-from anylift_cli.lifting.steady import steadied
 from anylift_cli.progress import Progress, Task
 
-MEAN_HEIGHT = 1.70
-_FIRST_PASS, _SECOND_PASS = 120, 100
+_ITERATIONS = 120
 _HYPOTHESES = 2
-_STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
-_PLANTED = 0.2, 0.04, 0.12
-"""Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
-_UNSEEN = 1.0
-"""Standard deviation, m, given to frames before a person comes or after they have gone."""
-
-
-@dataclass(frozen=True)
-class Models:
-    """What is known of people: pose prior, rest points (24, 3) and edge lengths (E,) of the body, term weights."""
-
-    prior: PosePrior
-    rest: Tensor
-    lengths: Tensor
-    weights: Weights
-
 
 Start = Callable[[Observation, Models], Tensor]
 """Evidence of one person (B = 1) → world points of H hypotheses to start from, (H, T, 24, 3)."""
@@ -79,158 +67,36 @@ class OptimizeLifter:
     ) -> LiftedPerson:
         """Lift one person. The result's cameras are metric and its world has z up."""
         torch.manual_seed(options.seed)
-        models = _models(options)
         whole = observe(keypoints, cameras, person, options.device)
         span = present_span(keypoints.present[person])
         with progress.task("lift: poses", total=2 * (span.stop - span.start)) as task:
-            solved = _solve(whole.select(span, 1), cameras, models, self.start, task)
-        poses = _scaled(whole, solved.scale.value).world_from_camera[0].double()
-        into_world = solved.seen.world_from_camera[0, 0].double() @ invert(poses[span.start])
-        before, after = span.start, len(poses) - span.stop
-        return LiftedPerson(
-            joints=_held(solved.points[0], before, after).cpu().numpy(),
-            joint_std=_held(_deviation(solved.seen)[0], before, after, _UNSEEN).cpu().numpy(),
-            world_from_camera=(into_world @ poses).cpu().numpy(),
-            meta={
-                "gravity_source": solved.gravity.source,
-                "scale": {
-                    "source": "feet on the ground" if _is_arbitrary(cameras) else "body height",
-                    "metres_per_unit": solved.scale.value,
-                    "uncertainty": solved.scale.uncertainty,
-                },
-            },
-        )
+            solved = _solve(whole.select(span, 1), cameras, models_for(options), self.start, task)
+        return as_person(whole, span, solved, seen_deviation(solved.seen), cameras)
 
 
-@dataclass(frozen=True)
-class _Solved:
-    """Points (1, T, 24, 3) in a metric world with z up, and the evidence seen from the cameras of that world."""
-
-    points: Tensor
-    seen: Observation
-    scale: PathScale
-    gravity: Gravity
-
-
-def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting: Start, task: Task) -> _Solved:
+def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting: Start, task: Task) -> Solved:
     """Poses first, then scale, gravity and contacts from them, then poses again with feet on the ground."""
-    up = torch.as_tensor(cameras.up, dtype=torch.float32, device=seen.times.device)
-    seen = _turned(seen, rotation_between(up, up.new_tensor([0.0, 0.0, 1.0])))
+    seen = upright(seen, cameras)
     if seen.local is not None:
         factor = local_scale(seen.local, seen.local_weight, models.lengths)
         seen = replace(seen, local=seen.local * factor[:, None, None, None])
-    scale = PathScale(1.0, 0.0)
-    from_one_place = _scaled(seen, 0.0) if _is_arbitrary(cameras) else seen
 
     def first(part: Observation, _: slice) -> Tensor:
         task.advance(part.times.shape[1])
         start = starting(part, models)
         objective = Objective(part.repeat(len(start)), models.lengths, models.prior, models.weights)
-        solution = minimise(objective, start, iterations=_FIRST_PASS)
+        solution = minimise(objective, start, iterations=_ITERATIONS)
         best = solution.points[solution.energy.argmin()][None]
         return unflipped(best, part, models.prior, models.weights)
 
-    points = _in_windows(from_one_place, first)
-    if _is_arbitrary(cameras):
-        scale = _scale(points, seen)
-        seen = _scaled(seen, scale.value)
+    scale = PathScale(1.0, 0.0)
+    if is_arbitrary(cameras):
+        points = in_windows(scaled(seen, 0.0), first)
+        scale = scale_of(points, seen)
+        seen = scaled(seen, scale.value)
         points = points + seen.world_from_camera[..., None, :3, 3]
+    else:
+        points = in_windows(seen, first)
     if seen.local is not None:
-        points = _steadied(points, seen)
-    gravity = _gravity(points, seen, cameras)
-    points = points @ gravity.upright_from_world.T
-    seen = _turned(seen, gravity.upright_from_world)
-    contacts = _contacts(points, seen, models)
-
-    def second(part: Observation, frames: slice) -> Tensor:
-        task.advance(part.times.shape[1])
-        touching = contacts and replace(contacts, probability=contacts.probability[:, frames])
-        objective = Objective(part, models.lengths, models.prior, models.weights, touching)
-        return minimise(objective, points[:, frames], iterations=_SECOND_PASS, step=0.01).points
-
-    return _Solved(_in_windows(seen, second), seen, scale, gravity)
-
-
-def _is_arbitrary(cameras: CamerasArtifact) -> bool:
-    return cameras.meta.get("scale") == "arbitrary"
-
-
-def _models(options: LiftOptions) -> Models:
-    body = BodyModel.load("open", options.device)
-    betas = body.from_height(options.height or MEAN_HEIGHT)
-    identity = torch.eye(3, device=options.device).expand(1, 24, 3, 3)
-    rest = body.joints(identity, betas, torch.zeros(1, 3, device=options.device)).keypoints[0]
-    weights = Weights(length=0.03) if options.height else Weights()
-    return Models(PosePrior.load(device=options.device), rest, edge_lengths(rest), weights)
-
-
-def _in_windows(seen: Observation, solve: Callable[[Observation, slice], Tensor]) -> Tensor:
-    """Solve each window of frames on its own and cross-fade the overlaps, (1, T, 24, 3)."""
-    total = torch.zeros(1, seen.times.shape[1], 24, 3, device=seen.times.device)
-    for window in windows(seen.times.shape[1]):
-        part = solve(seen.select(window.frames, 1), window.frames)
-        total[:, window.frames] += part * window.weight.to(part)[:, None, None]
-    return total
-
-
-def _turned(seen: Observation, rotation: Tensor) -> Observation:
-    pose = torch.eye(4, device=rotation.device)
-    pose[:3, :3] = rotation
-    return replace(seen, world_from_camera=pose @ seen.world_from_camera)
-
-
-def _scaled(seen: Observation, factor: float) -> Observation:
-    poses = seen.world_from_camera.clone()
-    poses[..., :3, 3] *= factor
-    return replace(seen, world_from_camera=poses)
-
-
-def _scale(points: Tensor, seen: Observation) -> PathScale:
-    """Scale of the path, from points (1, T, 24, 3) in the world's axes about each camera's centre."""
-    poses = seen.world_from_camera[0]
-    feet = points[0][:, list(CONTACT_POINTS)] @ poses[:, :3, :3]
-    weight = seen.weight[0].amax(-1, keepdim=True).expand(-1, len(CONTACT_POINTS))
-    return path_scale(feet, weight, poses[:, :3, :3], poses[:, :3, 3], seen.times[0])
-
-
-def _still(points: Tensor, seen: Observation) -> Tensor:
-    centre = seen.world_from_camera[0, :, :3, 3]
-    return still_probability(points[0][:, list(CONTACT_POINTS)], centre, seen.times[0], _STILL_SPEED, _STILL_WIDTH)
-
-
-def _steadied(points: Tensor, seen: Observation) -> Tensor:
-    feet, centre, times = points[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3], seen.times[0]
-    planted = still_probability(feet, centre, times, *_PLANTED)
-    return steadied(points[0], feet, planted, centre, times)[None]
-
-
-def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
-    gaze = seen.world_from_camera[0, :, :3, 2].mean(0)
-    source = cameras.meta.get("up_source", "assumed")
-    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], source)
-
-
-def _contacts(points: Tensor, seen: Observation, models: Models) -> Contacts | None:
-    feet = points[0][:, list(CONTACT_POINTS)]
-    still = _still(points, seen)
-    clearance = models.rest[list(CONTACT_POINTS), 1] - models.rest[:, 1].min()
-    floor = floor_height(feet[..., 2] - clearance, still)
-    if floor is None:
-        return None
-    probability = contact_probability(feet, still, floor, clearance, seen.times[0])
-    return Contacts(CONTACT_POINTS, probability[None], clearance + floor)
-
-
-def _held(values: Tensor, before: int, after: int, outside: float | None = None) -> Tensor:
-    """`values` (T, ...) with their first and last frame, or the number `outside`, held over frames around them."""
-    ends = [values[:1], values[-1:]]
-    if outside is not None:
-        ends = [torch.full_like(end, outside) for end in ends]
-    repeats = [end.repeat(count, *[1] * (values.dim() - 1)) for end, count in zip(ends, (before, after), strict=True)]
-    return torch.cat([repeats[0], values, repeats[1]])
-
-
-def _deviation(seen: Observation) -> Tensor:
-    """Standard deviation (B, T, 24) per axis, m, by how well each point is seen (measured on the synthetic scenes)."""
-    absent = (seen.weight.amax(-1, keepdim=True) == 0).float()
-    return 0.05 + 0.06 * (1 - seen.weight.clamp(0, 1)) + 0.15 * absent
+        points = with_planted_feet(points, seen)
+    return refined(points, seen, scale, cameras, models, task)

@@ -1,0 +1,102 @@
+"""The learned lifter: imagine the other views, triangulate, refine with all evidence (ALGORITHM 4, 8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.artifacts.presence import present_span
+from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.lifting.base import LiftedPerson, LiftOptions
+from anylift_cli.lifting.imagination import Imagination
+from anylift_cli.lifting.initial import local_scale
+from anylift_cli.lifting.observation import Observation, observe, root_of
+from anylift_cli.lifting.refine import (
+    Models,
+    Solved,
+    as_person,
+    is_arbitrary,
+    models_for,
+    refined,
+    scale_of,
+    scaled,
+    upright,
+)
+from anylift_cli.lifting.scale import PathScale
+from anylift_cli.progress import Progress, Task
+from anylift_cli.weights_store import find_weights
+
+CHECKPOINT = "anylift-human.safetensors"
+_QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
+"""Passes and seeds."""
+_SCALE_ROUNDS = 2
+_FLOOR, _MISS = 0.04, 1.0
+"""Standard deviation of imagined points: at least, m, and per unit of the views' disagreement."""
+
+
+class DiffusionLifter:
+    """Lift with a multi-view 2D diffusion network."""
+
+    name = "diffusion"
+    version = 1
+
+    def __init__(self, checkpoint: Path | None = None) -> None:
+        self.checkpoint = checkpoint
+
+    def lift(
+        self,
+        keypoints: KeypointsArtifact,
+        cameras: CamerasArtifact,
+        person: int,
+        options: LiftOptions,
+        progress: Progress,
+    ) -> LiftedPerson:
+        """Lift one person. The result's cameras are metric and its world has z up."""
+        torch.manual_seed(options.seed)
+        imagination = Imagination.load(self.checkpoint or find_weights(CHECKPOINT), options.device)
+        whole = observe(keypoints, cameras, person, options.device)
+        span = present_span(keypoints.present[person])
+        with progress.task("lift: poses", total=span.stop - span.start) as task:
+            solved, deviation = _solve(whole.select(span, 1), cameras, models_for(options), imagination, options, task)
+        return as_person(whole, span, solved, deviation, cameras)
+
+
+def _solve(
+    seen: Observation,
+    cameras: CamerasArtifact,
+    models: Models,
+    imagination: Imagination,
+    options: LiftOptions,
+    task: Task,
+) -> tuple[Solved, Tensor]:
+    """Imagined points, the path's scale from them and once more, then all evidence together."""
+    seen = upright(seen, cameras)
+    if seen.local is not None:
+        factor = local_scale(seen.local, seen.local_weight, models.lengths)
+        seen = replace(seen, local=seen.local * factor[:, None, None, None])
+    passes, count = _QUALITY[options.quality]
+    seeds = [options.seed + index for index in range(count)]
+    scale = PathScale(1.0, 0.0)
+    if is_arbitrary(cameras):
+        path, factor = seen, 0.0
+        for _ in range(_SCALE_ROUNDS):
+            seen = scaled(path, factor)
+            points, _ = imagination(seen, models.lengths, 1, seeds[:1])
+            scale = scale_of(points - seen.world_from_camera[..., None, :3, 3], path)
+            factor = scale.value
+        seen = scaled(path, factor)
+    points, spread = imagination(seen, models.lengths, passes, seeds)
+    deviation = (_FLOOR**2 + (_MISS * spread) ** 2).sqrt()
+    camera = transform(invert(seen.world_from_camera), points)
+    root = root_of(camera)
+    seen = replace(
+        seen,
+        imagined=camera - root[..., None, :],
+        imagined_deviation=deviation,
+        imagined_depth=root[..., 2].clamp_min(0.2),
+    )
+    return refined(points, seen, scale, cameras, models, task), deviation
