@@ -113,7 +113,7 @@ def test_local_points_are_those_of_a_camera_that_looks_at_the_box(clips):
     for clip in clips:
         inside = transform(invert(clip.world_from_camera), clip.points)
         root = inside[:, [K["left_hip"], K["right_hip"]]].mean(1, keepdims=True)
-        for frame in (0, 30, 60):
+        for frame in (0, 30, 59):
             box = clip.keypoints.boxes[0, frame].astype(float)
             matrix = clip.estimated.K[frame]
             gaze = np.array([*((box[:2] + box[2:]) / 2 - matrix[:2, 2]) / matrix[0, 0], 1.0])
