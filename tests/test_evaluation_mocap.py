@@ -159,7 +159,7 @@ def test_height_is_told_in_the_proportions_of_the_mean_body(clips):
     for clip in clips:
         assert clip.height == pytest.approx(average, rel=0.03)
     motion = Motion(
-        "tall", "tall", "stand", 1.2 * np.nan_to_num(clips[0].points), np.ones(24, bool), np.arange(70) / 30
+        "tall", "tall", "stand", 1.2 * np.nan_to_num(clips[0].points), np.ones(24, bool), np.arange(60) / 30
     )
     own = edge_lengths(torch.as_tensor(motion.points, dtype=torch.float32)).mean(0)
     assert film(motion, "static", 0, own).height == pytest.approx(1.70, rel=1e-4)
