@@ -11,7 +11,7 @@ from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
-from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
 from anylift_cli.pipeline import Stage
 from anylift_cli.plugins import backend_names
 from anylift_cli.weights_store import find_weights
@@ -40,8 +40,10 @@ def cameras_stage(options: CameraOptions) -> Stage:
 
 def lift_stage(options: LiftOptions) -> Stage:
     """keypoints, cameras → lifted."""
-    backend = _backend("anylift.lifters", options.lifter)
     weights = _weights("open")
+    backend = "diffusion" if is_checkpoint(options.lifter) else _backend("anylift.lifters", options.lifter)
+    if backend == "diffusion":
+        weights["network"] = sha256_of(_network_file(options.lifter))
     from anylift_cli.lifting.stage import STAGE_VERSION, run_lift
 
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
@@ -67,6 +69,15 @@ def body_file(body: str) -> Path:
         return find_weights("open_body.npz" if body == "open" else f"{body}.npz")
     if not path.is_file():
         raise UsageError(f"the body file {path} does not exist", "give the path of an SMPL .npz file, or 'open'")
+    return path
+
+
+def _network_file(lifter: str) -> Path:
+    path = Path(lifter)
+    if not is_checkpoint(lifter):
+        return find_weights(CHECKPOINT)
+    if not path.is_file():
+        raise UsageError(f"the checkpoint {path} does not exist", "give a file made by `anylift train`")
     return path
 
 

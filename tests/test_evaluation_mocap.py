@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mocap_files import compact_mocap, write_mocap
+from motions import walking
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
@@ -23,9 +24,11 @@ from anylift_cli.evaluation.baselines import BASELINES, PlacedLandmarks
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.filming import Motion, film
 from anylift_cli.evaluation.folder import write_folder
+from anylift_cli.evaluation.formats.floor import height_under_feet
 from anylift_cli.evaluation.mocap import CAMERAS, FRAMES, mean_lengths, mocap_clips
 from anylift_cli.evaluation.results import ClipResult, rows
-from anylift_cli.evaluation.running import Contender, contest, floor_of, judged, lift_clip
+from anylift_cli.evaluation.running import Contender, contest, judged, lift_clip
+from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.geometry.cameras import invert, project, transform
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
@@ -213,7 +216,7 @@ def test_the_floor_is_under_the_lower_foot():
     points[:, K["left_heel"], 2] = 0.30
     points[:50, K["right_big_toe"], 2] = 0.12
     points[0, K["right_big_toe"], 2] = -5
-    assert floor_of(points) == pytest.approx(0.12)
+    assert height_under_feet(points) == pytest.approx(0.12)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +321,7 @@ def test_unknown_cameras_splits_and_files_are_refused(tmp_path, file):
     with pytest.raises(AnyliftError, match="no clip of split 'validation'"):
         mocap_clips(file, "validation", CAMERAS, 0)
     np.savez(tmp_path / "other.npz", poses=np.zeros(3))
-    with pytest.raises(AnyliftError, match="not a compact mocap file"):
+    with pytest.raises(AnyliftError, match="no motion file that anylift knows"):
         mocap_clips(tmp_path / "other.npz", "test", CAMERAS, 0)
 
 
@@ -343,3 +346,24 @@ def test_from_the_command_line(tmp_path, anylift):
     (again,) = json.loads(json.dumps(rows(contest(clips, [Contender("landmarks")], 4), 4)))
     assert row.pop("seconds") >= 0 and again.pop("seconds") >= 0
     assert row == again
+
+
+def test_folders_of_bvh_and_amass_files_are_filmed(tmp_path):
+    motion = walking(BodyModel.load("open"), 70)
+    arrays = {"poses": motion.poses, "trans": motion.trans, "betas": motion.betas, "gender": np.array("neutral"),
+              "mocap_framerate": np.float64(30), "surface_model_type": np.array("smplx")}  # fmt: skip
+    (tmp_path / "test" / "walks").mkdir(parents=True)
+    (tmp_path / "train").mkdir()
+    np.savez(tmp_path / "test" / "walks" / "a_poses.npz", **arrays)
+    np.savez(tmp_path / "train" / "b_poses.npz", **arrays)
+    BvhExporter().write(motion, tmp_path / "c.bvh")
+    clips = mocap_clips(tmp_path, "test", ("static",), 0)
+    assert [clip.name for clip in clips] == ["c@0/static", "test/walks/a_poses@0/static"]
+    bvh, amass = clips
+    assert amass.points[:, K["left_knee"]] == pytest.approx(motion.joints[5:65, 4], abs=0.02)
+    assert np.isnan(bvh.points[:, K["nose"]]).all()
+    assert (bvh.keypoints.confidence[0][:, K["nose"]] == 0).all()
+    assert bvh.keypoints.confidence[0][:, K["left_knee"]].mean() > 0.5
+    with pytest.raises(AnyliftError, match="no motion files"):
+        (tmp_path / "empty").mkdir()
+        mocap_clips(tmp_path / "empty", "all", ("static",), 0)

@@ -13,6 +13,8 @@ from anylift_cli.commands import options as opt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rich.table import Table
+
     from anylift_cli.evaluation.clips import EvaluationClip
     from anylift_cli.evaluation.filming import Motion
     from anylift_cli.evaluation.results import ClipResult
@@ -56,7 +58,10 @@ Folder = Annotated[
 @opt.command
 def mocap(
     common: opt.Common,
-    motion: Annotated[Path, typer.Argument(metavar="MOTION", help="Compact mocap npz.")],
+    motion: Annotated[
+        Path,
+        typer.Argument(metavar="MOTION", help="Compact mocap npz, an AMASS npz or BVH file, or a folder of these."),
+    ],
     split: Annotated[str, typer.Option(metavar="train|test|all", help="Which clips.")] = "test",
     cameras: Cameras = "static,dynamic",
     frames: Annotated[int, typer.Option(min=8, help="Length of a window; the paper's protocols take 120.")] = 60,
@@ -123,6 +128,7 @@ def aist(
     Example: anylift evaluate aist aist_plusplus --body SMPL_MALE.npz
     """
     from anylift_cli.evaluation.aist import read_aist
+    from anylift_cli.evaluation.published import AIST, AIST_COLUMNS, published
 
     contenders = _contenders(lifter, height, "2d", _baselines_without_local_points())
     clips = [
@@ -130,7 +136,7 @@ def aist(
         for film in _films(common, cameras)
         for clip in read_aist(folder, split, camera=camera, body=body, film=film)
     ]
-    _contest(common, clips, contenders, out)
+    _contest(common, clips, contenders, out, lambda: published(AIST, AIST_COLUMNS))
 
 
 @evaluate.command()
@@ -153,6 +159,7 @@ def behave(
     Example: anylift evaluate behave BEHAVE --cameras static
     """
     from anylift_cli.evaluation.behave import read_behave
+    from anylift_cli.evaluation.published import BEHAVE, BEHAVE_COLUMNS, published
 
     contenders = _contenders(lifter, height, "2d", _baselines_without_local_points())
     clips = [
@@ -160,7 +167,7 @@ def behave(
         for film in _films(common, cameras)
         for clip in read_behave(folder, split, camera=camera, body=body, film=film)
     ]
-    _contest(common, clips, contenders, out)
+    _contest(common, clips, contenders, out, lambda: published(BEHAVE, BEHAVE_COLUMNS))
 
 
 @evaluate.command()
@@ -274,7 +281,16 @@ def _contenders(lifters: list[str] | None, height: str, evidence: str, baselines
     return contenders
 
 
-def _contest(common: opt.Common, clips: list[EvaluationClip], contenders: list[Contender], out: Path | None) -> None:
+def _contest(
+    common: opt.Common,
+    clips: list[EvaluationClip],
+    contenders: list[Contender],
+    out: Path | None,
+    below: Callable[[], Table] | None = None,
+) -> None:
+    """Measure, and show the table with what stands `below` it."""
+    from rich.console import Group
+
     from anylift_cli.errors import AnyliftError
     from anylift_cli.evaluation.results import table
     from anylift_cli.evaluation.running import contest
@@ -285,7 +301,7 @@ def _contest(common: opt.Common, clips: list[EvaluationClip], contenders: list[C
             "short sequences and people who leave the picture are left out; choose another --split or --camera",
         )
     summary = _summarise(common, contest(clips, contenders, common.seed, common.progress), out)
-    common.show({"rows": summary}, lambda: table(summary))
+    common.show({"rows": summary}, lambda: Group(table(summary), *([below()] if below else [])))
 
 
 def _summarise(common: opt.Common, results: Sequence[ClipResult], out: Path | None) -> list[dict[str, Any]]:

@@ -179,7 +179,9 @@ Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal le
 Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="Horizontal field of view, when known.")]
 Lifter = Annotated[
     str,
-    typer.Option(metavar="NAME", autocompletion=backends("anylift.lifters"), help="How to lift to 3D."),
+    typer.Option(
+        metavar="NAME|PATH", autocompletion=backends("anylift.lifters"), help="How to lift to 3D, or a checkpoint."
+    ),
 ]
 Quality = Annotated[
     str,

@@ -14,7 +14,7 @@ from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.geometry.cameras import intrinsics_matrix, invert, transform
 from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.lifting.edges import SIZE, edge_lengths
-from anylift_cli.lifting.observation import root_of
+from anylift_cli.lifting.observation import ROOT, root_of
 from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
 from anylift_cli.synthetic.detector import detect, estimate_local
 from anylift_cli.synthetic.draw import Draw
@@ -35,7 +35,7 @@ class Motion:
     Attributes:
         name, action: for tables.
         recording: what the motion was cut from.
-        points: (T, 24, 3) `body24` as a detector would see it, m, z up, floor z = 0.
+        points: (T, 24, 3) `body24` as a detector would see it, m, z up, floor z = 0; NaN is never seen.
         known: (24,) points that are measured truth; the others only make the input complete.
         times: (T,) seconds.
     """
@@ -55,20 +55,22 @@ def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> Evalu
         mean_lengths: (E,) edge lengths of the mean body of 1.70 m, m; the person's height is told in its proportions.
     """
     draw = Draw.seeded(zlib.crc32(f"{motion.name}/{cameras}/{seed}".encode()))
-    world = torch.as_tensor(motion.points, dtype=torch.float32)[None]
+    exists = torch.as_tensor(np.isfinite(motion.points).all(-1))[None]
+    hips = motion.points[:, list(ROOT)].mean(1, keepdims=True)
+    world = torch.as_tensor(np.where(np.isfinite(motion.points), motion.points, hips), dtype=torch.float32)[None]
     times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
     mode = torch.full((1,), STILL) if cameras == "static" else 1 + draw.integers((1,), len(MODES) - 1)
     moving = (mode != STILL) & (mode != PAN)
     path = draw_cameras(root_of(world), times, mode, draw)
     seen = transform(invert(path.world_from_camera), world)
     rays, confidence = detect(seen, path.focal, times, draw)
+    confidence = confidence * exists
     local = estimate_local(seen, times, draw)
     K = intrinsics_matrix(np.full(len(times), float(path.focal) * IMAGE[1] / 2), *IMAGE)
     keypoints = _keypoints(rays[0], confidence[0], local[0], K, motion.times)
     estimated = estimated_cameras(path.world_from_camera, times, moving, draw)
     estimated = rescaled(estimated, torch.exp(draw.normal((1,), _UNIT_SPREAD) * moving))
-    own = edge_lengths(world)[0].mean(0)
-    size = (own / mean_lengths)[SIZE].log().mean().exp()
+    size = (edge_lengths(world)[0].mean(0) / mean_lengths)[SIZE].log().mean().exp()
     return EvaluationClip(
         name=f"{motion.name}/{cameras}",
         recording=motion.recording,

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.interpolate import interp1d
 
+from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.mocap import MEASURED_POINTS, mocap_points, read_mocap
 from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.filming import Motion, film
+from anylift_cli.evaluation.formats.floor import on_floor
+from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.lifting.edges import edge_lengths
 
 FRAMES = 60
 """Of a window, as in ALGORITHM 8.6; the paper's protocols take 120."""
+FPS = 30.0
 CAMERAS = ("static", "dynamic")
 _MEAN_HEIGHT = 1.70
 
@@ -27,8 +33,9 @@ def mocap_clips(
     """Windows of each clip of a split, seen by each kind of camera.
 
     Args:
-        path: compact mocap npz.
-        split: "train", "test", or "all".
+        path: compact mocap npz, one motion file that `read_motion` knows (AMASS npz, BVH), or a folder of such.
+        split: "train", "test", or "all". Files of a folder belong to the split whose name one of their folders bears,
+            and to every split where none does.
         cameras: of `CAMERAS`.
         frames: of a window; a shorter clip is one window if it has half as many.
         windows_per_clip: at most so many windows, evenly spread over the clip.
@@ -41,7 +48,8 @@ def mocap_clips(
     if unknown:
         raise UsageError(f"no cameras called {', '.join(sorted(unknown))}", f"choose of {', '.join(CAMERAS)}")
     lengths = mean_lengths()
-    motions = list(_motions(path, split, frames, windows_per_clip))
+    sources = _compact(path, split) if _is_compact(path) else _files(path, split)
+    motions = [window for source in sources for window in _windows(source, frames, windows_per_clip)]
     if not motions:
         raise AnyliftError(f"{path} has no clip of split '{split}' that lasts {frames // 2} frames")
     return [film(motion, kind, seed, lengths) for kind in cameras for motion in motions]
@@ -54,24 +62,51 @@ def mean_lengths() -> torch.Tensor:
     return edge_lengths(rest.keypoints)[0]
 
 
-def _motions(path: Path, split: str, longest: int, windows_per_clip: int) -> Iterator[Motion]:
+def _is_compact(path: Path) -> bool:
+    return path.suffix == ".npz" and "clip_start" in read_npz(path, {"clip_start"})
+
+
+def _compact(path: Path, split: str) -> Iterator[Motion]:
+    """Whole clips of a compact mocap file."""
     mocap = read_mocap(path)
     known = np.zeros(24, bool)
     known[list(MEASURED_POINTS)] = True
     for clip in range(len(mocap.name)):
-        if split not in ("all", mocap.split[clip]) or mocap.length[clip] < longest // 2:
+        if split not in ("all", mocap.split[clip]):
             continue
-        frames = int(min(longest, mocap.length[clip]))
-        count = int(min(windows_per_clip, max(1, mocap.length[clip] // longest)))
-        spare = int(mocap.length[clip]) - frames
-        for window in range(count):
-            begin = int(mocap.start[clip]) + (spare // 2 if count == 1 else spare * window // (count - 1))
-            points = mocap_points(mocap.joints[begin : begin + frames], mocap.axes[begin : begin + frames])
-            yield Motion(
-                name=f"{mocap.name[clip]}@{window}",
-                recording=str(mocap.name[clip]),
-                action=str(mocap.action[clip]),
-                points=points.double().numpy(),
-                known=known,
-                times=np.arange(frames) / mocap.fps,
-            )
+        frames = slice(int(mocap.start[clip]), int(mocap.start[clip] + mocap.length[clip]))
+        points = mocap_points(mocap.joints[frames], mocap.axes[frames]).double().numpy()
+        name = str(mocap.name[clip])
+        yield Motion(name, name, str(mocap.action[clip]), points, known, np.arange(len(points)) / mocap.fps)
+
+
+def _files(path: Path, split: str) -> Iterator[Motion]:
+    """The first person of each motion file at 30 frames/s, on the floor."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in (".npz", ".bvh"))
+    if not files:
+        raise AnyliftError(f"{path} holds no motion files", "give a compact mocap npz, or a folder of AMASS npz or BVH")
+    for file in files:
+        place = file.relative_to(path) if file != path else Path(file.name)
+        named = {part for part in place.parts if part in ("train", "test", "val")}
+        if split != "all" and named and split not in named:
+            continue
+        person = read_motion(file).people[0]
+        times = np.arange(person.times[0], person.times[-1], 1 / FPS)
+        points = on_floor(interp1d(person.times, person.points, axis=0)(times))
+        name = str(place.with_suffix(""))
+        yield Motion(name, name, place.parts[0], points, np.isfinite(points).all((0, 2)), times - times[0])
+
+
+def _windows(motion: Motion, longest: int, most: int) -> Iterator[Motion]:
+    """Evenly spread windows of a motion."""
+    length = len(motion.times)
+    if length < longest // 2:
+        return
+    frames = min(longest, length)
+    count = min(most, max(1, length // longest))
+    spare = length - frames
+    for window in range(count):
+        begin = spare // 2 if count == 1 else spare * window // (count - 1)
+        part = slice(begin, begin + frames)
+        times = motion.times[part] - motion.times[begin]
+        yield replace(motion, name=f"{motion.name}@{window}", points=motion.points[part], times=times)

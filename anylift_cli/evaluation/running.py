@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.evaluation import metrics
 from anylift_cli.evaluation.baselines import BASELINES
 from anylift_cli.evaluation.clips import EvaluationClip
+from anylift_cli.evaluation.formats.floor import on_floor
 from anylift_cli.evaluation.measure import align_to_truth, measure_points
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.geometry.cameras import project
 from anylift_cli.lifting.base import Lifter, LiftOptions
-from anylift_cli.plugins import load_backend
+from anylift_cli.lifting.stage import load_lifter
 from anylift_cli.progress import SILENT, Progress
 
 _PIXELS_HIGH = 1080
@@ -92,7 +92,7 @@ def judged(
     size = _PIXELS_HIGH / clip.keypoints.image_size[1]
     predicted_pixels = project(joints, world_from_camera, clip.estimated.K) * size
     true_pixels = project(clip.points, clip.world_from_camera, clip.estimated.K) * size
-    joints[..., 2] -= floor_of(joints)
+    joints = on_floor(joints)
     heading = metrics.yaw_between(world_from_camera[:, :3, :3], clip.world_from_camera[:, :3, :3])
     times = clip.keypoints.timestamps
     errors = measure_points(joints, clip.points, times, predicted_pixels, true_pixels, heading)
@@ -115,13 +115,8 @@ def judged(
     )
 
 
-def floor_of(points: np.ndarray) -> float:
-    """Height of the floor under `body24` points (T, 24, 3): that of the lower foot in its lowest 2 % of frames."""
-    return float(np.quantile(points[:, list(CONTACT_POINTS), 2].min(1), 0.02))
-
-
 def _lifter(name: str) -> Lifter:
-    return BASELINES[name]() if name in BASELINES else load_backend("anylift.lifters", name)()
+    return BASELINES[name]() if name in BASELINES else load_lifter(name)
 
 
 def _in_processes(jobs: Sequence[tuple[EvaluationClip, Contender, int]]) -> Iterator[ClipResult]:

@@ -10,13 +10,21 @@ import numpy as np
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.progress import Progress
 
+CHECKPOINT = "anylift-human.safetensors"
+"""The shipped network, which `diffusion` uses unless it is given another."""
+
+
+def is_checkpoint(lifter: str) -> bool:
+    """Whether a lifter's name is the path of a checkpoint."""
+    return lifter.endswith(".safetensors")
+
 
 @dataclass(frozen=True)
 class LiftOptions:
     """Options of the lift stage.
 
     Attributes:
-        lifter: entry point of the group `anylift.lifters`.
+        lifter: entry point of the group `anylift.lifters`, or path of a checkpoint.
         height: standing height of the person in metres, when known.
         quality: of lifters that can take their time: "fast", "balanced" or "best".
         device: torch device.

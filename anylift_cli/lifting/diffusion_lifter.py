@@ -11,7 +11,7 @@ from torch import Tensor
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.geometry.cameras import invert, transform
-from anylift_cli.lifting.base import LiftedPerson, LiftOptions
+from anylift_cli.lifting.base import CHECKPOINT, LiftedPerson, LiftOptions
 from anylift_cli.lifting.imagination import Imagination
 from anylift_cli.lifting.initial import local_scale
 from anylift_cli.lifting.observation import Observation, observe, root_of
@@ -30,7 +30,6 @@ from anylift_cli.lifting.scale import PathScale
 from anylift_cli.progress import Progress, Task
 from anylift_cli.weights_store import find_weights
 
-CHECKPOINT = "anylift-human.safetensors"
 _QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
 """Passes and seeds."""
 _SCALE_ROUNDS = 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.geometry.threads import one_thread
-from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions
+from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions, is_checkpoint
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 
@@ -37,7 +39,7 @@ def run_lift(
             "or at other times",
             "run `anylift cameras` on these keypoints",
         )
-    lifter: Lifter = load_backend("anylift.lifters", options.lifter)()
+    lifter = load_lifter(options.lifter)
     with one_thread():
         people = [
             lifter.lift(keypoints, cameras, person, options, progress) for person in range(len(keypoints.keypoints))
@@ -57,6 +59,19 @@ def run_lift(
             **{name: cameras.meta[name] for name in ("motion", "focal_source") if name in cameras.meta},
         },
     )
+
+
+def load_lifter(name: str) -> Lifter:
+    """The lifter of an entry point's name, or the diffusion lifter with the checkpoint of a path `….safetensors`.
+
+    Raises:
+        UsageError: no such name.
+    """
+    if not is_checkpoint(name):
+        return load_backend("anylift.lifters", name)()
+    from anylift_cli.lifting.diffusion_lifter import DiffusionLifter
+
+    return DiffusionLifter(Path(name))
 
 
 def _into_world_of(reference: LiftedPerson, person: LiftedPerson) -> np.ndarray:
