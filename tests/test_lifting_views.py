@@ -15,7 +15,7 @@ from anylift_cli.body.mocap import mocap_points
 from anylift_cli.body.skeleton import K
 from anylift_cli.geometry.cameras import invert, look_at, project, transform
 from anylift_cli.lifting.canonical import DISTANCE, FOCAL, Canonical, canonical
-from anylift_cli.lifting.conditions import CAMERA, WIDTH, conditions
+from anylift_cli.lifting.conditions import CAMERA, PATH, WIDTH, conditions
 from anylift_cli.lifting.edges import EDGES, edge_lengths
 from anylift_cli.lifting.multi_view import triangulated
 from anylift_cli.lifting.observation import root_of
@@ -312,7 +312,7 @@ def test_conditions_do_not_depend_on_the_choice_of_world_or_unit(evidence):
     assert torch.allclose(told, again, atol=2e-5)
     identity = torch.tensor([1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]).expand(2, 12)
     assert torch.allclose(told[:, 0, CAMERA], identity, atol=1e-6)
-    assert torch.allclose(told[:, 0, -3:], torch.zeros(2, 3), atol=1e-6), "the path begins at nought"
+    assert torch.allclose(told[:, 0, PATH], torch.zeros(2, 3), atol=1e-6), "the path begins at nought"
 
 
 def test_camera_condition_is_in_units_of_the_distance(evidence):
@@ -325,7 +325,7 @@ def test_camera_condition_is_in_units_of_the_distance(evidence):
 
 def test_path_condition_is_the_way_of_the_size_root(evidence):
     seen = evidence.canonical()
-    way = conditions(seen)[..., -3:].double().numpy() * DISTANCE * seen.unit.double().numpy()[:, None, None]
+    way = conditions(seen)[..., PATH].double().numpy() * DISTANCE * seen.unit.double().numpy()[:, None, None]
     axes = seen.world_from_first[:, :3, :3].double().numpy()
     root = size_roots(seen)
     assert np.einsum("bij,btj->bti", axes, way) == pytest.approx(root - root[:, :1], abs=3e-5)

@@ -35,6 +35,8 @@ class Canonical:
         camera_from_first: (B, T, 4, 4) from the first re-oriented camera's axes, the paper's C.
         up: (B, T, 3) world's up in each re-oriented camera.
         root: (B, T, 3) size root in each re-oriented camera.
+        local: (B, T, 24, 3) an estimator's root-centred points in the re-oriented camera's axes, 0 where unknown.
+        local_weight: (B, T, 24) trust in them.
         unit: (B,) metres per canonical unit.
         world_from_first: (B, 4, 4) metric world from the first re-oriented camera (translation in metres).
     """
@@ -44,6 +46,8 @@ class Canonical:
     camera_from_first: Tensor
     up: Tensor
     root: Tensor
+    local: Tensor
+    local_weight: Tensor
     unit: Tensor
     world_from_first: Tensor
 
@@ -65,7 +69,14 @@ class Canonical:
 
 
 def canonical(
-    rays: Tensor, weight: Tensor, world_from_camera: Tensor, times: Tensor, up: Tensor, lengths: Tensor
+    rays: Tensor,
+    weight: Tensor,
+    world_from_camera: Tensor,
+    times: Tensor,
+    up: Tensor,
+    lengths: Tensor,
+    local: Tensor | None = None,
+    local_weight: Tensor | None = None,
 ) -> Canonical:
     """Bring evidence into canonical form.
 
@@ -75,7 +86,11 @@ def canonical(
         times: (B, T) seconds.
         up: (B, 3) unit vector of the world.
         lengths: (B, E) the person's edge lengths, m.
+        local: (B, T, 24, 3) root-centred points of an estimator in camera axes, m, and `local_weight` (B, T, 24); None
+            without one.
     """
+    if local is None or local_weight is None:
+        local, local_weight = torch.zeros(*weight.shape, 3, device=rays.device), torch.zeros_like(weight)
     depth = size_depth(rays, weight, lengths, times)
     hips = weight[..., list(ROOT)].amin(-1)
     anywhere = weight.amax(-1)
@@ -101,6 +116,8 @@ def canonical(
         camera_from_first=camera_from_first,
         up=(up[:, None, None] @ pose[..., :3, :3])[:, :, 0],
         root=direction * root_depth[..., None],
+        local=local @ turn[:, None].transpose(-1, -2) / unit[:, None, None, None],
+        local_weight=local_weight,
         unit=unit,
         world_from_first=pose[:, 0],
     )

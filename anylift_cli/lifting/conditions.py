@@ -1,4 +1,4 @@
-"""What a network is told about each frame: the input view, the camera, gravity and the size root."""
+"""What a network is told about each frame: the input view, camera, gravity, size root, an estimator's points."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from anylift_cli.lifting.views import input_view
 
 CAMERA = slice(3 * len(BODY24), 3 * len(BODY24) + 12)
 """Columns that hold the camera trajectory C."""
-WIDTH = 3 * len(BODY24) + 12 + 3 + 3 + 3
+PATH = slice(CAMERA.stop + 6, CAMERA.stop + 9)
+"""Columns that hold the path of the size root."""
+WIDTH = 3 * len(BODY24) + 12 + 3 + 3 + 3 + 4 * len(BODY24)
 
 
 def conditions(seen: Canonical) -> Tensor:
-    """(B, T, WIDTH): 2D points and confidence, C (12 numbers), up, the size root's gaze, depth and path."""
+    """(B, T, WIDTH): 2D points and confidence, C (12 numbers), up, size root's gaze, depth, path, local points."""
     points = input_view(seen.rays, seen.weight, seen.root)
     camera = seen.camera_from_first[..., :3, :4].clone()
     camera[..., 3] /= DISTANCE
@@ -24,5 +26,7 @@ def conditions(seen: Canonical) -> Tensor:
     rotation, translation = seen.camera_from_first[..., :3, :3], seen.camera_from_first[..., :3, 3]
     path = ((seen.root - translation)[..., None, :] @ rotation)[..., 0, :] / DISTANCE
     path = path - path.new_tensor([0.0, 0.0, 1.0])
+    local = seen.local * (seen.local_weight > 0)[..., None]
     parts = [points.flatten(2), seen.weight, camera.flatten(2), seen.up, gaze, (depth / DISTANCE).log(), path]
+    parts += [local.flatten(2), seen.local_weight]
     return torch.cat(parts, -1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -103,12 +104,20 @@ def _at_rate(seen: Observation, fps: float) -> Observation:
     low, high, share = _around(times, wanted)
     pose = torch.lerp(seen.world_from_camera[0][low], seen.world_from_camera[0][high], share[:, None, None])
     pose[:, :3, :3] = matrix_from_6d(six_d_from_matrix(pose[:, :3, :3]))
-    weight = torch.minimum(
-        torch.where(share[:, None] < 1 - 1e-3, seen.weight[0][low], torch.inf),
-        torch.where(share[:, None] > 1e-3, seen.weight[0][high], torch.inf),
-    )
+    seen_there = partial(_both, low=low, high=high, share=share)
     rays = torch.lerp(seen.rays[0][low], seen.rays[0][high], share[:, None, None])
-    return Observation(rays[None], weight[None], pose[None], wanted[None])
+    even = Observation(rays[None], seen_there(seen.weight), pose[None], wanted[None])
+    if seen.local is None or seen.local_weight is None:
+        return even
+    local = torch.lerp(seen.local[0][low], seen.local[0][high], share[:, None, None])
+    return replace(even, local=local[None], local_weight=seen_there(seen.local_weight))
+
+
+def _both(weight: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Tensor:
+    """Lesser weight (1, N, 24) of the two frames around, of one alone where a time is that frame's."""
+    before = torch.where(share[:, None] < 1 - 1e-3, weight[0][low], torch.inf)
+    after = torch.where(share[:, None] > 1e-3, weight[0][high], torch.inf)
+    return torch.minimum(before, after)[None]
 
 
 def _at_times(values: Tensor, even: Tensor, times: Tensor) -> Tensor:

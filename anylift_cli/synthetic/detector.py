@@ -15,6 +15,10 @@ from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.virtual_cameras import ASPECT
 
 _FAST, _SLOW, _LASTING = 0.0022, 0.007, 0.005
+_LOCAL_SIZE = 0.03
+_LOCAL_SIDE, _LOCAL_DEPTH = (0.02, 0.03, 0.008), (0.05, 0.07, 0.012)
+"""Metres: lasting, slow and trembling error."""
+_REACH = {"hip": 0.3, "shoulder": 0.75, "neck": 0.7, "wrist": 1.3}
 _NEAR_PLANE = 0.3
 _LIMBS = tuple(
     tuple(
@@ -67,18 +71,26 @@ def detect(points: Tensor, focal: Tensor, times: Tensor, draw: Draw) -> tuple[Te
 def estimate_local(points: Tensor, times: Tensor, draw: Draw) -> Tensor:
     """Root-centred points (B, T, 24, 3) of a single-image 3D estimator, in camera axes, m.
 
-    Errors as MediaPipe's landmarks have them: the person's size, a lasting and a slowly changing error of each point,
-    largest along the line of sight.
+    Errors as MediaPipe's landmarks have them on the rendered scenes: the person's size, and for each point a lasting, a
+    slowly changing and a trembling error, largest along the line of sight and at the ends of limbs.
     """
     batch, _, count = points.shape[:3]
     hips = [LEFT_HIP, RIGHT_HIP]
     root = points[..., hips, :].mean(-2, keepdim=True)
-    local = (points - root) * torch.exp(draw.normal((batch, 1, 1, 1), 0.06))
-    wrong = draw.normal((batch, 1, count, 3), 0.02) + 0.02 * draw.wander((batch, count, 3), times, 0.1, 1.5)
-    depth = draw.normal((batch, 1, count, 1), 0.05) + 0.06 * draw.wander((batch, count, 1), times, 0.1, 1.5)
-    error = wrong + depth * unit(root)
+    size = torch.exp(draw.normal((batch, 1, 1, 1), _LOCAL_SIZE))
+    reach = points.new_tensor([_REACH.get(name.split("_", 1)[-1], 1.0) for name in BODY24])[:, None]
+    side, depth = (
+        reach
+        * (
+            lasting * draw.normal((batch, 1, count, width))
+            + slow * draw.wander((batch, count, width), times, 0.1, 1.5)
+            + trembling * draw.normal((*points.shape[:3], width))
+        )
+        for (lasting, slow, trembling), width in ((_LOCAL_SIDE, 3), (_LOCAL_DEPTH, 1))
+    )
+    error = side + depth * unit(root)
     error[..., hips, :] -= error[..., hips, :].mean(-2, keepdim=True)
-    return local + error
+    return (points - root) * size + error
 
 
 def _limb_spans(batch: int, frames: int, probability: float, draw: Draw) -> Tensor:

@@ -19,7 +19,7 @@ from anylift_cli.lifting.edges import SIZE, edge_lengths
 from anylift_cli.lifting.observation import root_of
 from anylift_cli.lifting.views import to_views, view_rotations
 from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
-from anylift_cli.synthetic.detector import detect
+from anylift_cli.synthetic.detector import detect, estimate_local
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, draw_cameras
 from anylift_cli.training.body_variety import varied
@@ -29,6 +29,8 @@ _ADDED_WEIGHT = 0.5
 _STILL_SHARE, _PAN_SHARE = 0.3, 0.2
 _SHORT_SHARE = 0.1
 _SCALE_ERROR = 0.12
+_LOCAL_SHARE = 0.5
+"""Of the clips that come with a single-image estimator's points."""
 _TILTED_SHARE, _TILTS = 0.15, (0.12, 0.03)
 _UPWEIGHTED = ("dance", "jump", "climb", "sword", "punch", "soccer", "cartwheel", "kick", "playground", "hang")
 
@@ -129,15 +131,18 @@ class MocapBatches:
         estimated = rescaled(estimated, torch.exp(draw.normal((size,), _SCALE_ERROR) * moving))
         up = estimated_up(torch.where(draw.chance((size,), _TILTED_SHARE), *_TILTS), draw)
         lengths = self._assumed_lengths(world, moving, draw)
-        seen = canonical(rays, weight, estimated, times.expand(size, -1), up, lengths)
+        told = draw.chance((size, 1, 1), _LOCAL_SHARE if self.vary else 0.0)
+        local_weight = weight * told
+        local = torch.where((local_weight > 0)[..., None], estimate_local(camera_points, times, draw), 0.0)
+        seen = canonical(rays, weight, estimated, times.expand(size, -1), up, lengths, local, local_weight)
         reoriented = estimated[:, :1, :3, :3].transpose(-1, -2) @ seen.world_from_first[:, None, :3, :3]
-        local = camera_points @ reoriented / seen.unit[:, None, None, None] - seen.root[..., None, :]
+        true_local = camera_points @ reoriented / seen.unit[:, None, None, None] - seen.root[..., None, :]
         rotations = view_rotations(seen.up, self.views)
         return Batch(
             seen=seen,
             condition=conditions(seen),
-            views=to_views(local, seen.root, rotations),
-            local=local,
+            views=to_views(true_local, seen.root, rotations),
+            local=true_local,
             valid=valid,
             point_weight=self.point_weight,
             world=world,
