@@ -14,19 +14,24 @@ from anylift_cli.body.skeleton import BODY24
 from anylift_cli.errors import AnyliftError
 from anylift_cli.lifting.canonical import DISTANCE, FOCAL
 from anylift_cli.lifting.conditions import WIDTH
-from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
+from anylift_cli.lifting.networks import NetworkConfig, SingleView, ViewsAsChannels
 
 FORMAT = 1
 KIND = "views-as-channels"
+SINGLE_VIEW = "single-view"
+_NETWORKS = {KIND: ViewsAsChannels, SINGLE_VIEW: SingleView}
 
 
-def describe(config: NetworkConfig, *, frames: int, fps: float, steps: int, lengths: list[float]) -> dict[str, Any]:
+def describe(
+    config: NetworkConfig, *, frames: int, fps: float, steps: int, lengths: list[float], kind: str = KIND
+) -> dict[str, Any]:
     """What a checkpoint must agree on with the code that runs it.
 
     Args:
         frames, fps: of the training windows.
         steps: of the noise schedule.
         lengths: (E,) m, edge lengths of the mean body of the training data.
+        kind: of the network: `KIND` or `SINGLE_VIEW`.
     """
     return {
         "format": FORMAT,
@@ -36,7 +41,7 @@ def describe(config: NetworkConfig, *, frames: int, fps: float, steps: int, leng
         "fps": fps,
         "noise_steps": steps,
         "lengths": lengths,
-        "network": {"kind": KIND, **asdict(config)},
+        "network": {"kind": kind, **asdict(config)},
     }
 
 
@@ -51,8 +56,8 @@ def save_checkpoint(path: Path, network: torch.nn.Module, manifest: dict[str, An
         save_file(weights, str(temporary), metadata={"manifest": json.dumps(manifest)})
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a checkpoint, checked against this code.
+def read_manifest(path: Path, kind: str = KIND) -> dict[str, Any]:
+    """The manifest of a checkpoint of one kind, checked against this code.
 
     Raises:
         AnyliftError: missing, damaged, of another program, or trained for other points, units or conditions.
@@ -76,7 +81,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
                     f"{_short(expected[name])}",
                     "train it again with this version, or use the version that made it",
                 )
-        _network_config(path, manifest)
+        _network_config(path, manifest, kind)
     except (KeyError, TypeError, ValueError) as error:
         raise AnyliftError(
             f"{path} has no anylift manifest ({error})", "give a checkpoint made by `anylift train`"
@@ -84,16 +89,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> tuple[ViewsAsChannels, dict[str, Any]]:
-    """The network, ready to run, and its manifest.
+def load_checkpoint(
+    path: Path, device: str = "cpu", kind: str = KIND
+) -> tuple[ViewsAsChannels | SingleView, dict[str, Any]]:
+    """The network of one kind, ready to run, and its manifest.
 
     Raises:
         AnyliftError: see `read_manifest`; or weights that do not fit the manifest.
     """
     from safetensors.torch import load_file
 
-    manifest = read_manifest(path)
-    network = ViewsAsChannels(_network_config(path, manifest))
+    manifest = read_manifest(path, kind)
+    network = _NETWORKS[kind](_network_config(path, manifest, kind))
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(str(path)).items()})
     except RuntimeError as error:
@@ -103,14 +110,21 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[ViewsAsChannels, d
     return network.to(device).eval(), manifest
 
 
-def _network_config(path: Path, manifest: dict[str, Any]) -> NetworkConfig:
+def _network_config(path: Path, manifest: dict[str, Any], kind: str) -> NetworkConfig:
     described = dict(manifest["network"])
-    if described.pop("kind") != KIND:
-        raise AnyliftError(
-            f"{path} holds a network of kind '{manifest['network']['kind']}', this version runs '{KIND}'",
-            "use the version that made it",
-        )
+    found = described.pop("kind")
+    if found != kind:
+        raise AnyliftError(f"{path} holds a network of kind '{found}', this needs '{kind}'", _way_to(found))
     return NetworkConfig(**described)
+
+
+def _way_to(found: str) -> str:
+    """What a checkpoint of another kind is good for."""
+    if found == SINGLE_VIEW:
+        return "it is stage A's: `anylift train synthesize` and `train multi-view` make a lifter's checkpoint of it"
+    if found == KIND:
+        return "it is a lifter's checkpoint: `anylift lift` takes it, synthesis needs one of `train single-view`"
+    return "use the version that made it"
 
 
 def _short(value: Any) -> str:

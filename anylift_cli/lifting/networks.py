@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,19 @@ class ViewsAsChannels(nn.Module):
         for block in self.blocks:
             hidden = block(hidden, level, exists, angles)
         return self.output(self.norm(hidden)).reshape(batch, frames, *noisy.shape[2:])
+
+
+class SingleView(nn.Module):
+    """One view alone (ALGORITHM 2.2, 2.3): the same network with a single view in its tokens."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = replace(config, views=2)
+        self.trunk = ViewsAsChannels(self.config)
+
+    def forward(self, noisy: Tensor, step: Tensor, condition: Tensor, valid: Tensor) -> Tensor:
+        """Clean root and local parts (B, T, 24, 2) of noisy ones; see `ViewsAsChannels.forward`."""
+        return self.trunk(noisy[:, :, None], step, condition, valid)[:, :, 0]
 
 
 class StepEmbedding(nn.Module):

@@ -1,0 +1,191 @@
+"""Training clips from videos: one person's 2D points, cameras and local 3D estimates, cut, filtered and completed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.artifacts.base import Artifact, array
+from anylift_cli.artifacts.presence import present_span
+from anylift_cli.body.mocap import MEASURED_POINTS
+from anylift_cli.body.model import BodyModel
+from anylift_cli.errors import AnyliftError
+from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
+from anylift_cli.lifting.edges import edge_lengths
+from anylift_cli.lifting.initial import place
+from anylift_cli.lifting.observation import Observation, observe
+from anylift_cli.lifting.refine import MEAN_HEIGHT, is_arbitrary, scale_of, scaled, upright
+
+RATE = 30.0
+"""Frames per second of all training clips."""
+_LONGEST, _SHORTEST = 300, 60
+"""Frames."""
+_SEEN, _ENOUGH = 0.3, 0.6
+"""Confidence of a seen point, and the share of points that a good frame shows."""
+_BRIDGED = 10
+"""Frames that may be bad between good ones."""
+_JITTER = 0.012
+"""Median second difference of the points from frame to frame, person's heights: beyond it a track is rejected."""
+
+
+@dataclass(kw_only=True)
+class TrainingClip(Artifact):
+    """One person over T frames at `meta["fps"]`; `meta["source"]` names the video.
+
+    `rays` are x/z and y/z in the camera. Where a point was not seen its weight is 0, and `rays` holds what lies
+    between its neighbours in time. The world has z up; the camera path is metric. `local` are an estimator's
+    root-centred points in camera axes, weight 0 where there are none.
+    """
+
+    schema: ClassVar[str] = "anylift.clip"
+    version: ClassVar[int] = 1
+
+    rays: np.ndarray = array("T K 2", "f4")
+    weight: np.ndarray = array("T K", "f4")
+    world_from_camera: np.ndarray = array("T 4 4", "f4", "m")
+    local: np.ndarray = array("T K 3", "f4", "m")
+    local_weight: np.ndarray = array("T K", "f4")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of a track: its name, its length in seconds, the clip or None, and why it is none."""
+
+    name: str
+    seconds: float
+    clip: TrainingClip | None
+    reason: str = ""
+
+
+def cut_clips(keypoints: KeypointsArtifact, cameras: CamerasArtifact, person: int, source: str) -> list[Cut]:
+    """What is usable of one person's track (ALGORITHM 2.5), and what is not, and why.
+
+    Args:
+        source: name of the video; clips of one source stay on one side of the split into training and test.
+    """
+    seen = upright(observe(keypoints, cameras, person, "cpu"), cameras)
+    seen = seen.select(present_span(keypoints.present[person]), 1)
+    name = f"{source}.person{person + 1}"
+    seconds = float(seen.times[0, -1] - seen.times[0, 0])
+    if is_arbitrary(cameras):
+        if seen.local_weight is None or not (seen.local_weight > 0).any():
+            return [Cut(name, seconds, None, "the camera path has no metric scale, and no local poses tell it")]
+        standing = place(seen.local, scaled(seen, 0.0), mean_lengths("cpu"))
+        seen = scaled(seen, scale_of(standing, seen).value)
+    track = _at_rate(seen)
+    good = (track.weight[:, list(MEASURED_POINTS)] > _SEEN).mean(1) >= _ENOUGH
+    cuts = []
+    for number, frames in enumerate(_runs(good), start=1):
+        part = TrainingClip(
+            **{name: getattr(track, name)[frames] for name in vars(track) if name != "meta"},
+            meta={"fps": RATE, "source": source},
+        )
+        label, length = f"{name}.part{number}", len(part.weight) / RATE
+        reason = _fault(part)
+        part.rays = _filled(part.rays, part.weight)
+        cuts.append(Cut(label, length, None if reason else part, reason))
+    return cuts or [Cut(name, seconds, None, "the points are seen too faintly")]
+
+
+def read_clips(folder: Path) -> dict[str, TrainingClip]:
+    """The clips of a folder that `anylift train prepare` left, by file name.
+
+    Raises:
+        AnyliftError: no clip there, or a damaged one.
+    """
+    clips = {path.name: TrainingClip.load(path) for path in sorted((folder / "clips").glob("*.npz"))}
+    if not clips:
+        raise AnyliftError(f"{folder} holds no training clips", "`anylift train prepare VIDEOS --out DIR` makes them")
+    return clips
+
+
+def mean_lengths(device: str) -> torch.Tensor:
+    """Edge lengths (E,) of the open body at mean height, m: all that training from videos assumes of people."""
+    body = BodyModel.load("open", device)
+    pose = torch.eye(3, device=device).expand(1, 24, 3, 3)
+    points = body.joints(pose, body.from_height(MEAN_HEIGHT), torch.zeros(1, 3, device=device)).keypoints[0]
+    return edge_lengths(points)
+
+
+def file_name(name: str) -> str:
+    """A clip's file name."""
+    return re.sub(r"[^\w.-]+", "_", name) + ".npz"
+
+
+def _at_rate(seen: Observation) -> TrainingClip:
+    """The evidence at even times; a point is seen there if it is in both frames around."""
+    times = seen.times[0].double().numpy()
+    wanted = times[0] + np.arange(int((times[-1] - times[0]) * RATE + 1e-3) + 1) / RATE
+    high = np.searchsorted(times, wanted - 1e-6).clip(0, len(times) - 1)
+    low = (high - 1).clip(0)
+    share = ((wanted - times[low]) / np.maximum(times[high] - times[low], 1e-9)).clip(0, 1)
+    near = (share < 1 - 1e-3, share > 1e-3)
+
+    def between(values: torch.Tensor) -> np.ndarray:
+        stored = values[0].numpy()
+        part = share.reshape(-1, *[1] * (stored.ndim - 1))
+        return (1 - part) * stored[low] + part * stored[high]
+
+    def least(weight: torch.Tensor) -> np.ndarray:
+        stored = weight[0].numpy()
+        return np.minimum(*(
+            np.where(used[:, None], stored[index], np.inf) for used, index in zip(near, (low, high), strict=True)
+        ))  # fmt: skip
+
+    poses = torch.from_numpy(between(seen.world_from_camera))
+    poses[:, :3, :3] = matrix_from_6d(six_d_from_matrix(poses[:, :3, :3]))
+    absent = torch.zeros(*seen.weight.shape, 3)
+    return TrainingClip(
+        rays=between(seen.rays),
+        weight=least(seen.weight),
+        world_from_camera=poses.numpy(),
+        local=between(absent if seen.local is None else seen.local),
+        local_weight=least(absent[..., 0] if seen.local_weight is None else seen.local_weight),
+    )
+
+
+def _runs(good: np.ndarray) -> Iterator[slice]:
+    """Good frames (T,) with short gaps between them, in pieces of at most `_LONGEST` frames."""
+    frames = np.flatnonzero(good)
+    for run in np.split(frames, np.flatnonzero(np.diff(frames) > _BRIDGED + 1) + 1):
+        if len(run):
+            begin, count = int(run[0]), int(run[-1] - run[0]) + 1
+            pieces = -(-count // _LONGEST)
+            edges = [begin + count * piece // pieces for piece in range(pieces + 1)]
+            yield from (slice(*edge) for edge in pairwise(edges))
+
+
+def _fault(clip: TrainingClip) -> str:
+    """Why a clip is no good; "" if it is."""
+    if len(clip.weight) < _SHORTEST:
+        return f"shorter than {_SHORTEST / RATE:g} s"
+    seen = clip.weight > _SEEN
+    height = np.where(seen, clip.rays[..., 1], -np.inf).max(1) - np.where(seen, clip.rays[..., 1], np.inf).min(1)
+    size = np.median(height[np.isfinite(height)])
+    steady = seen[2:] & seen[1:-1] & seen[:-2]
+    jerk = np.linalg.norm(np.diff(clip.rays, 2, axis=0), axis=-1)[steady]
+    if not len(jerk) or np.median(jerk) > _JITTER * size:
+        return "the points jitter"
+    return ""
+
+
+def _filled(rays: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """`rays` (T, K, 2) with unseen points between their neighbours in time; points never seen in the middle of all."""
+    frames = np.arange(len(rays))
+    filled = rays.copy()
+    seen = weight > 0
+    middle = (rays * seen[..., None]).sum(1) / np.maximum(seen.sum(1), 1)[:, None]
+    for point in range(rays.shape[1]):
+        known = np.flatnonzero(seen[:, point])
+        for axis in range(2):
+            values = rays[known, point, axis] if len(known) else middle[:, axis]
+            filled[:, point, axis] = np.interp(frames, known if len(known) else frames, values)
+    return filled
