@@ -24,6 +24,7 @@ from anylift_cli.lifting.refine import (
     refined,
     scale_of,
     scaled,
+    seen_deviation,
     upright,
 )
 from anylift_cli.lifting.scale import PathScale
@@ -33,8 +34,6 @@ from anylift_cli.weights_store import find_weights
 _QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
 """Passes and seeds."""
 _SCALE_ROUNDS = 2
-_FLOOR, _MISS = 0.04, 1.0
-"""Standard deviation of imagined points: at least, m, and per unit of the views' disagreement."""
 
 
 class DiffusionLifter:
@@ -89,7 +88,7 @@ def _solve(
             factor = scale.value
         seen = scaled(path, factor)
     points, spread = imagination(seen, models.lengths, passes, seeds)
-    deviation = (_FLOOR**2 + (_MISS * spread) ** 2).sqrt()
+    deviation = (seen_deviation(seen).square() + spread.square()).sqrt()
     camera = transform(invert(seen.world_from_camera), points)
     root = root_of(camera)
     seen = replace(
