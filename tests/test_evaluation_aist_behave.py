@@ -24,7 +24,7 @@ from anylift_cli.evaluation.behave import BehaveClip, far_apart, read_behave
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.formats.ply import read_ply_vertices
 from anylift_cli.evaluation.formats.posing import REST_PELVIS
-from anylift_cli.evaluation.running import Contender, lift_clip
+from anylift_cli.evaluation.running import Contender, judged, lift_clip
 from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import invert, look_at, project, transform
 from anylift_cli.synthetic.scene import SceneSpec, build_scene
@@ -206,6 +206,22 @@ def test_coco_points_find_their_places():
 
 def lifted_errors(clip: EvaluationClip) -> dict[str, float]:
     return lift_clip(clip, Contender("optimize"), seed=0).errors.values
+
+
+def true_errors(clip: EvaluationClip) -> dict[str, float]:
+    """Errors of the truth itself; points that it does not know are put anywhere."""
+    points = np.where(np.isfinite(clip.points), clip.points, 0.5)
+    return judged(clip, Contender("truth"), points, clip.world_from_camera, 0.0).errors.values
+
+
+ZERO = ("mpjpe_mm", "pa_mpjpe_mm", "t_root_mm", "t_root_axis_mm", "j2d_px", "j2d_c_px", "w_mpjpe_mm", "wa_mpjpe_mm",
+        "mpjpe_heading_mm", "t_root_heading_mm")  # fmt: skip
+
+
+def test_aist_and_behave_truth_has_no_error(aist, box_clip):
+    for clip in (next(read_aist(aist[0], camera="c03", length=30, shortest=30)), box_clip.person):
+        values = true_errors(clip)
+        assert [values[name] for name in ZERO] == pytest.approx([0] * len(ZERO), abs=1e-3)
 
 
 def test_aist_from_files_to_figures(aist):
