@@ -246,7 +246,7 @@ def test_scaled_paths_are_the_error_of_moving_cameras_only(batches):
 def test_unvaried_batches_are_the_clips_themselves(mocap):
     data = MocapBatches([mocap], "test", FRAMES, 4, 1, "cpu", vary=False)
     batch = data.batch(0, 8)
-    stored = data.joints
+    stored = data.stored.joints
     for clip in batch.world:
         away = (stored[:, 4] - clip[0, K["left_knee"]]).norm(dim=-1)
         assert away.min() < 0.05

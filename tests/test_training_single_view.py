@@ -291,7 +291,7 @@ def test_no_clips(tmp_path):
 
 def test_good_tracks_are_kept_whole_at_the_rate(scenes):
     (cut,) = cut_clips(*artifacts(scenes[1]), 0, "kick")
-    assert cut.name == "kick.person1.part1" and cut.reason == ""
+    assert cut.name == "kick.shot1.person1.part1" and cut.reason == ""
     assert cut.clip.meta["source"] == "kick" and len(cut.clip.weight) == len(scenes[1].time)
     assert cut.clip.rays.shape[1:] == (24, 2) and (cut.clip.weight == 1).all()
 

@@ -65,15 +65,18 @@ class Cut:
     reason: str = ""
 
 
-def cut_clips(keypoints: KeypointsArtifact, cameras: CamerasArtifact, person: int, source: str) -> list[Cut]:
+def cut_clips(
+    keypoints: KeypointsArtifact, cameras: CamerasArtifact, person: int, source: str, shot: int = 1
+) -> list[Cut]:
     """What is usable of one person's track (ALGORITHM 2.5), and what is not, and why.
 
     Args:
         source: name of the video; clips of one source stay on one side of the split into training and test.
+        shot: of the video, from 1.
     """
     seen = upright(observe(keypoints, cameras, person, "cpu"), cameras)
     seen = seen.select(present_span(keypoints.present[person]), 1)
-    name = f"{source}.person{person + 1}"
+    name = f"{source}.shot{shot}.person{person + 1}"
     seconds = float(seen.times[0, -1] - seen.times[0, 0])
     if is_arbitrary(cameras):
         if seen.local_weight is None or not (seen.local_weight > 0).any():

@@ -1,4 +1,4 @@
-"""Endless batches from motion capture: fresh bodies, cameras and detections at every step, made on the device."""
+"""Endless batches from 3D clips: fresh bodies, cameras and detections at every step, made on the device."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anylift_cli.body.mocap import MEASURED_POINTS, Mocap, mocap_points, read_mocap
-from anylift_cli.body.skeleton import BODY24
+from anylift_cli.body.mocap import Mocap, read_mocap
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.lifting.canonical import Canonical, canonical
@@ -22,10 +21,9 @@ from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up,
 from anylift_cli.synthetic.detector import detect, estimate_local
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, draw_cameras
-from anylift_cli.training.body_variety import varied
+from anylift_cli.training.point_clips import PointClips, holds_points, read_point_clips
+from anylift_cli.training.stored_frames import JointFrames, PointFrames, StoredFrames
 
-_ADDED_WEIGHT = 0.5
-"""Loss weight of points that a mean body lends to the mocap."""
 _STILL_SHARE, _PAN_SHARE = 0.3, 0.2
 _SHORT_SHARE = 0.1
 _SCALE_ERROR = 0.12
@@ -60,46 +58,47 @@ class Batch:
 
 
 class MocapBatches:
-    """Windows of motion capture under random cameras; `batch(step)` is the same for the same seed and step."""
+    """Windows of motion capture, or of synthesised clips, under random cameras.
+
+    `batch(step)` is the same for the same seed and step.
+    """
 
     def __init__(
         self, files: list[Path], split: str, frames: int, views: int, seed: int, device: str, vary: bool = True
     ) -> None:
-        self.sources = [_on(read_mocap(path), device) for path in files]
-        rates = sorted({mocap.fps for mocap in self.sources})
+        sources = _sources(files)
+        rates = sorted({source.fps for source in sources})
         if len(rates) > 1:
             raise AnyliftError(f"mocap files of different frame rates: {', '.join(map(str, rates))}")
         self.frames, self.views, self.seed, self.device, self.vary = frames, views, seed, device, vary
         rows = [
             (source, int(start), int(length), weight)
-            for source, mocap in enumerate(self.sources)
-            for start, length, weight in _clips(mocap, split)
+            for source, clips in enumerate(sources)
+            for start, length, weight in _clips(clips, split)
         ]
         if not rows:
             raise AnyliftError(f"no clip of split '{split}' in {', '.join(map(str, files))}")
-        offsets = np.cumsum([0] + [len(mocap.joints) for mocap in self.sources])
-        self.joints = torch.cat([mocap.joints for mocap in self.sources])
-        self.axes = torch.cat([mocap.axes for mocap in self.sources])
+        self.stored = _stored(sources, device)
+        offsets = np.cumsum([0] + [_frames(source) for source in sources])
         self.start = torch.tensor([offsets[source] + start for source, start, _, _ in rows], device=device)
         self.length = torch.tensor([length for _, _, length, _ in rows], device=device)
         self.probability = torch.tensor([weight for *_, weight in rows], device=device)
         self.rate = rates[0]
-        self.lengths = edge_lengths(mocap_points(self.joints[::50], self.axes[::50])).mean(0)
-        self.point_weight = torch.full((len(BODY24),), _ADDED_WEIGHT, device=device)
-        self.point_weight[list(MEASURED_POINTS)] = 1.0
+        every = torch.arange(0, int(offsets[-1]), 50, device=device)
+        sample = self.stored.between(every, every, torch.zeros(len(every), device=device))
+        self.lengths = edge_lengths(sample.points()).mean(0)
+        self.point_weight = self.stored.point_weight()
 
     def batch(self, step: int, size: int, mode: int | None = None) -> Batch:
         """The batch of a step: `size` windows, the camera mode drawn at random or given."""
         draw = Draw.seeded(self.seed * 1_000_003 + step, self.device)
-        joints, axes, valid = self._windows(size, draw)
-        if self.vary:
-            joints, axes = varied(joints, axes, draw)
-        world = mocap_points(joints, axes)
+        windows, valid = self._windows(size, draw)
+        world = (windows.varied(draw) if self.vary else windows).points()
         times = torch.arange(self.frames, device=self.device) / self.rate
         modes = _modes(size, draw) if mode is None else torch.full((size,), mode, device=self.device)
         return self._filmed(world, valid, times, modes, draw)
 
-    def _windows(self, size: int, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    def _windows(self, size: int, draw: Draw) -> tuple[StoredFrames, Tensor]:
         clip = torch.multinomial(self.probability, size, replacement=True, generator=draw.generator)
         rate = draw.uniform((size, 1), 0.8, 1.25) if self.vary else torch.ones(size, 1, device=self.device)
         length = self.length[clip, None].float()
@@ -114,10 +113,8 @@ class MocapBatches:
         position = torch.minimum(position, length - 1)
         low = position.floor().long().clamp_max(self.length[clip, None] - 1)
         high = torch.minimum(low + 1, self.length[clip, None] - 1)
-        share = (position - low)[..., None, None]
         first = self.start[clip, None]
-        joints = (1 - share) * self.joints[first + low] + share * self.joints[first + high]
-        return joints, self.axes[first + torch.where(share[..., 0, 0] < 0.5, low, high)], valid
+        return self.stored.between(first + low, first + high, position - low), valid
 
     def _filmed(self, world: Tensor, valid: Tensor, times: Tensor, modes: Tensor, draw: Draw) -> Batch:
         size = len(world)
@@ -156,11 +153,23 @@ class MocapBatches:
         return self.lengths * (size + wrong).exp()[:, None]
 
 
-def _on(mocap: Mocap, device: str) -> Mocap:
-    return Mocap(mocap.joints.to(device), mocap.axes.to(device), *list(vars(mocap).values())[2:])
+def _sources(files: list[Path]) -> list[Mocap] | list[PointClips]:
+    kinds = {holds_points(path) for path in files}
+    if len(kinds) > 1:
+        raise AnyliftError("mocap and synthesised clips do not mix in one training", "train on one kind of file")
+    return [(read_point_clips if True in kinds else read_mocap)(path) for path in files]
 
 
-def _clips(mocap: Mocap, split: str) -> list[tuple[int, int, float]]:
+def _stored(sources: list[Mocap] | list[PointClips], device: str) -> StoredFrames:
+    frames = JointFrames if isinstance(sources[0], Mocap) else PointFrames
+    return frames.of(sources, device)
+
+
+def _frames(source: Mocap | PointClips) -> int:
+    return len(source.joints if isinstance(source, Mocap) else source.points)
+
+
+def _clips(mocap: Mocap | PointClips, split: str) -> list[tuple[int, int, float]]:
     chosen = np.flatnonzero(mocap.split == split)
     kinds = np.array([str(action).split(" - ")[0].split(",")[0] for action in mocap.action])
     rows = []

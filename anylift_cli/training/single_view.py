@@ -55,13 +55,10 @@ def train_single_view(
     """Train on a folder of prepared clips; the checkpoint's path.
 
     Raises:
-        UsageError: frames that the network's tokens do not divide.
+        UsageError: frames that the network's tokens do not divide, a width that its heads do not.
         AnyliftError: no clips; a folder of another training; a loss that is not finite.
     """
-    if config.frames < 2 or config.frames % config.network.patch:
-        raise UsageError(
-            f"a window cannot have {config.frames} frames", f"give a multiple of {config.network.patch}, at least 2"
-        )
+    _check(config)
     torch.manual_seed(config.seed)
     network = SingleView(config.network).to(device)
     data = ClipBatches(clips, "train", config.frames, config.projected, config.seed, device)
@@ -93,6 +90,19 @@ def train_single_view(
 
     train(network, loss_of, evaluate, publish, config.loop, folder, identity, progress)
     return folder / MODEL_FILE
+
+
+def _check(config: SingleViewConfig) -> None:
+    network = config.network
+    if config.frames < 2 or config.frames % network.patch:
+        raise UsageError(
+            f"a window cannot have {config.frames} frames", f"give a multiple of {network.patch}, at least 2"
+        )
+    if network.layers < 1 or network.heads < 1 or network.width % (2 * network.heads):
+        raise UsageError(
+            f"a network {network.width} wide cannot have {network.layers} layers of {network.heads} heads",
+            "give a width that is a multiple of 32",
+        )
 
 
 def single_view_loss(model: nn.Module, batch: SingleViewBatch, schedule: Schedule, seed: int) -> dict[str, Tensor]:

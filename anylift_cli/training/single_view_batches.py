@@ -76,24 +76,34 @@ class _Windows:
 class ClipBatches:
     """Windows of prepared clips; `batch(step)` is the same for the same seed and step.
 
-    One source in ten, by its name, is for testing; with so few sources that a side would be empty, both sides have all.
+    One source in ten, by its name, is for testing ("test"), the others for training ("train"); a split that would be
+    empty has all clips, and so has "all".
+
+    Attributes:
+        name, source, side: of each clip: its name, its video and the side of the split that it is on.
+        length: (C,) frames of each clip; rate: frames per second.
+        lengths: (E,) edge lengths that people are assumed to have, m.
     """
 
     def __init__(
         self, folder: Path, split: str, frames: int, projected: float, seed: int, device: str, vary: bool = True
     ) -> None:
         """`projected` is the share of windows that are projections of local poses, where the clips have any."""
-        clips = _of_split(list(read_clips(folder).values()), split)
+        clips = _of_split(read_clips(folder), split)
+        self.name = [Path(name).stem for name in clips]
+        self.source = [clip.meta["source"] for clip in clips.values()]
+        self.side = _sides(clips)
+        self.rate = RATE
         self.frames, self.seed, self.device, self.vary = frames, seed, device, vary
         self.stored = {
-            name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips])).to(device)
+            name: torch.from_numpy(np.concatenate([getattr(clip, name) for clip in clips.values()])).to(device)
             for name in ("rays", "weight", "world_from_camera", "local", "local_weight")
         }
-        length = np.array([len(clip.weight) for clip in clips])
+        length = np.array([len(clip.weight) for clip in clips.values()])
         self.start = torch.from_numpy(np.cumsum([0, *length[:-1]])).to(device)
         self.length = torch.from_numpy(length).to(device)
         self.probability = self.length.float().sqrt()
-        has_local = torch.tensor([bool((clip.local_weight > 0).any()) for clip in clips], device=device)
+        has_local = torch.tensor([bool((clip.local_weight > 0).any()) for clip in clips.values()], device=device)
         self.local_probability = self.probability * has_local
         self.projected = projected if bool(has_local.any()) else 0.0
         self.lengths = mean_lengths(device)
@@ -170,10 +180,16 @@ class ClipBatches:
         return self._canonical(rays, _estimated(poses), film.world_from_camera), poses.valid
 
 
-def _of_split(clips: list[TrainingClip], split: str) -> list[TrainingClip]:
-    for_test = [zlib.crc32(clip.meta["source"].encode()) % _TEST_SHARE == 0 for clip in clips]
-    chosen = [clip for clip, test in zip(clips, for_test, strict=True) if test == (split == "test")]
-    return chosen if 0 < len(chosen) < len(clips) else clips
+def _of_split(clips: dict[str, TrainingClip], split: str) -> dict[str, TrainingClip]:
+    chosen = {name: clip for (name, clip), side in zip(clips.items(), _sides(clips), strict=True) if side == split}
+    return chosen or clips
+
+
+def _sides(clips: dict[str, TrainingClip]) -> list[str]:
+    """Side of the split of each clip, by its source; all of them "train" where one side would be empty."""
+    sources = [clip.meta["source"] for clip in clips.values()]
+    sides = ["test" if zlib.crc32(source.encode()) % _TEST_SHARE == 0 else "train" for source in sources]
+    return sides if "train" in sides else ["train"] * len(sides)
 
 
 def _placed(filmed: tuple[Canonical, Tensor], poses: _Windows, draw: Draw) -> tuple[Canonical, Tensor]:

@@ -1,0 +1,106 @@
+"""Frames of 3D clips that windows are cut from: SMPL joints of motion capture, or points alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from anylift_cli.body.mocap import MEASURED_POINTS, Mocap, mocap_points
+from anylift_cli.body.skeleton import BODY24
+from anylift_cli.synthetic.draw import Draw
+from anylift_cli.training.body_variety import varied
+from anylift_cli.training.point_clips import PointClips, varied_points
+
+_ADDED_WEIGHT = 0.5
+"""Loss weight of points that a mean body lends to the mocap."""
+
+
+class StoredFrames(Protocol):
+    """Frames one after the other, or windows of them."""
+
+    def between(self, low: Tensor, high: Tensor, share: Tensor) -> StoredFrames:
+        """Windows: frames `low` (B, T) and `high` mixed by `share` (B, T)."""
+        ...
+
+    def varied(self, draw: Draw) -> StoredFrames:
+        """Windows of other people that do the same."""
+        ...
+
+    def points(self) -> Tensor:
+        """`body24` (..., 24, 3) m."""
+        ...
+
+    def point_weight(self) -> Tensor:
+        """(24,) weight of each point in losses."""
+        ...
+
+
+@dataclass(frozen=True)
+class JointFrames:
+    """Joints (..., 24, 3) and axes (..., 3, 3, 3) of `Mocap`."""
+
+    joints: Tensor
+    axes: Tensor
+
+    @classmethod
+    def of(cls, sources: list[Mocap], device: str) -> JointFrames:
+        """All frames of some files."""
+        return cls(
+            torch.cat([mocap.joints for mocap in sources]).to(device),
+            torch.cat([mocap.axes for mocap in sources]).to(device),
+        )
+
+    def between(self, low: Tensor, high: Tensor, share: Tensor) -> JointFrames:
+        """Joints are mixed; axes are those of the nearer frame."""
+        part = share[..., None, None]
+        joints = (1 - part) * self.joints[low] + part * self.joints[high]
+        return JointFrames(joints, self.axes[torch.where(share < 0.5, low, high)])
+
+    def varied(self, draw: Draw) -> JointFrames:
+        """Mirrored, turned, other proportions."""
+        return JointFrames(*varied(self.joints, self.axes, draw))
+
+    def points(self) -> Tensor:
+        """Joints, and what a mean body lends."""
+        return mocap_points(self.joints, self.axes)
+
+    def point_weight(self) -> Tensor:
+        """Lent points count less."""
+        weight = torch.full((len(BODY24),), _ADDED_WEIGHT, device=self.joints.device)
+        weight[list(MEASURED_POINTS)] = 1.0
+        return weight
+
+
+@dataclass(frozen=True)
+class PointFrames:
+    """Points (..., 24, 3), and the share of frames (24,) in which the videos that they come from showed them."""
+
+    stored: Tensor
+    seen: Tensor
+
+    @classmethod
+    def of(cls, sources: list[PointClips], device: str) -> PointFrames:
+        """All frames of some files."""
+        count = torch.tensor([float(len(clips.points)) for clips in sources])
+        seen = (torch.stack([clips.seen for clips in sources]) * (count / count.sum())[:, None]).sum(0)
+        return cls(torch.cat([clips.points for clips in sources]).to(device), seen.to(device))
+
+    def between(self, low: Tensor, high: Tensor, share: Tensor) -> PointFrames:
+        """Points are mixed."""
+        part = share[..., None, None]
+        return PointFrames((1 - part) * self.stored[low] + part * self.stored[high], self.seen)
+
+    def varied(self, draw: Draw) -> PointFrames:
+        """Mirrored, turned, taller or smaller."""
+        return PointFrames(varied_points(self.stored, draw), self.seen)
+
+    def points(self) -> Tensor:
+        """The points."""
+        return self.stored
+
+    def point_weight(self) -> Tensor:
+        """Points that videos hardly show teach nothing."""
+        return (2 * self.seen).clamp_max(1.0)
