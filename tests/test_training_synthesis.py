@@ -394,3 +394,15 @@ def test_what_cannot_be_synthesised_is_told(prior, folder, tmp_path):
     with pytest.raises(AnyliftError, match="does not exist"):
         synthesize_clips(tmp_path / "none.safetensors", folder, tmp_path / "x.npz", SynthesisConfig())
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_a_prior_that_knows_nothing_makes_no_clips(folder, tmp_path):
+    config = SingleViewConfig(
+        NetworkConfig(width=32, layers=1, heads=1, condition=SINGLE_WIDTH), replace(LOOP, steps=1),
+        frames=FRAMES, batch=2, noise_steps=50,
+    )  # fmt: skip
+    prior = train_single_view(folder, tmp_path / "a", config)
+    with pytest.raises(AnyliftError, match="too few of 12 windows") as caught:
+        synthesize_clips(prior, folder, tmp_path / "x.npz", SynthesisConfig(passes=2, views=VIEWS))
+    assert "off the lines" in caught.value.message and "longer" in caught.value.hint
+    assert not (tmp_path / "x.npz").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,8 +15,21 @@ train = typer.Typer(
 )  # fmt: skip
 
 Mocap = Annotated[list[Path], typer.Argument(metavar="MOCAP.npz...", help="Compact mocap files.")]
-Folder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of state, log and model.safetensors.")]
+Synthesised = Annotated[
+    list[Path], typer.Argument(metavar="CLIPS.npz...", help="Made by `anylift train synthesize`, or compact mocap.")
+]
+Clips = Annotated[Path, typer.Argument(metavar="DIR", help="Made by `anylift train prepare`.")]
+Folder = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of state, log and checkpoint.")]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps of the whole training.")]
+Batch = Annotated[int, typer.Option(min=1, help="Windows a step.")]
+Rate = Annotated[float, typer.Option(help="Peak learning rate.")]
+Decay = Annotated[float, typer.Option(min=0, max=1, help="Last share of steps, while the rate falls.")]
+Width = Annotated[int, typer.Option(help="Of the network.")]
+Layers = Annotated[int, typer.Option(help="Of the network.")]
+Patch = Annotated[int, typer.Option(min=1, help="Frames that share a token.")]
+Frames = Annotated[int, typer.Option(help="Of a window.")]
+Precision = Annotated[str, typer.Option(metavar="fp32|bf16", help="bf16 for GPUs.")]
+Compiled = Annotated[bool, typer.Option("--compile", help="Compile the network.")]
 
 
 @train.command("from-mocap")
@@ -26,20 +39,173 @@ def from_mocap(
     mocap: Mocap,
     out: Folder,
     steps: Steps = 20_000,
-    batch: Annotated[int, typer.Option(min=1, help="Windows a step.")] = 64,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.2e-3,
-    decay: Annotated[float, typer.Option(min=0, max=1, help="Last share of steps, while the rate falls.")] = 0.4,
-    width: Annotated[int, typer.Option(help="Of the network.")] = 192,
-    layers: Annotated[int, typer.Option(help="Of the network.")] = 6,
-    patch: Annotated[int, typer.Option(min=1, help="Frames that share a token.")] = 4,
-    frames: Annotated[int, typer.Option(help="Of a window.")] = 120,
-    precision: Annotated[str, typer.Option(metavar="fp32|bf16", help="bf16 for GPUs.")] = "fp32",
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network.")] = False,
+    batch: Batch = 64,
+    rate: Rate = 1.2e-3,
+    decay: Decay = 0.4,
+    width: Width = 192,
+    layers: Layers = 6,
+    patch: Patch = 4,
+    frames: Frames = 120,
+    precision: Precision = "fp32",
+    compiled: Compiled = False,
 ) -> None:
     """Train the multi-view network on motion capture. The same command continues where it stopped.
 
     Example: anylift train from-mocap cmu_30fps.npz deepmimic_30fps.npz --out out/human --steps 20000
     """
+    loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
+    _train_multi_view(common, mocap, out, (width, layers, patch), loop, frames, batch)
+
+
+@train.command("multi-view")
+@opt.command
+def multi_view(
+    common: opt.Common,
+    clips: Synthesised,
+    out: Folder,
+    steps: Steps = 20_000,
+    batch: Batch = 64,
+    rate: Rate = 1.2e-3,
+    decay: Decay = 0.4,
+    width: Width = 192,
+    layers: Layers = 6,
+    patch: Patch = 4,
+    frames: Frames = 120,
+    precision: Precision = "fp32",
+    compiled: Compiled = False,
+) -> None:
+    """Stage C: train the multi-view network on synthesised clips. The same command continues where it stopped.
+
+    Example: anylift train multi-view out/kicks/clips.npz --out out/kicks/c
+    """
+    loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
+    _train_multi_view(common, clips, out, (width, layers, patch), loop, frames, batch)
+
+
+@train.command("prepare")
+@opt.command
+def prepare(
+    common: opt.Common,
+    videos: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of videos of one kind of motion.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the clips.")],
+    person: opt.Person = "main",
+    start: opt.Start = None,
+    end: opt.End = None,
+    backend: opt.Backend = "mediapipe",
+    camera: opt.Camera = "auto",
+    focal: opt.Focal = None,
+    fov: opt.Fov = None,
+) -> None:
+    """Find keypoints and cameras in all videos of a folder and cut training clips. Run again, it goes on.
+
+    Example: anylift train prepare kicks/ --out out/kicks/data
+    """
+    opt.check_range(start, end)
+    opt.check_focal(focal, fov)
+
+    from anylift_cli.cameras.base import CameraOptions
+    from anylift_cli.commands.prepare_videos import TABLE, prepare_videos
+    from anylift_cli.keypoints.base import KeypointOptions
+
+    rows = prepare_videos(
+        videos, out, KeypointOptions(backend, person, start=start, end=end), CameraOptions(camera, focal, fov),
+        common.progress,
+    )  # fmt: skip
+    kept = [row for row in rows if not row.reason]
+    seconds = sum(row.seconds for row in kept)
+    result = {
+        "clips": len(kept),
+        "seconds": round(seconds, 2),
+        "left_out": [{"clip": row.clip, "reason": row.reason} for row in rows if row.reason],
+    }
+    left_out = "".join(f"\n  left out: {row.clip}: {row.reason}" for row in rows if row.reason)
+    common.show(result, lambda: f"{len(kept)} clips, {seconds:.0f} s → {out} (table: {out / TABLE}){left_out}")
+
+
+@train.command("single-view")
+@opt.command
+def single_view(
+    common: opt.Common,
+    clips: Clips,
+    out: Folder,
+    steps: Steps = 20_000,
+    batch: Batch = 64,
+    rate: Rate = 1.2e-3,
+    decay: Decay = 0.4,
+    width: Width = 192,
+    layers: Layers = 6,
+    patch: Patch = 4,
+    frames: Frames = 120,
+    projected: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of windows that are projections of local 3D poses.")
+    ] = 1 / 3,
+    precision: Precision = "fp32",
+    compiled: Compiled = False,
+) -> None:
+    """Stage A: train the single-view prior on prepared clips. The same command continues where it stopped.
+
+    Example: anylift train single-view out/kicks/data --out out/kicks/a
+    """
+    from anylift_cli.chain import check_device
+    from anylift_cli.lifting.networks import NetworkConfig
+    from anylift_cli.lifting.single_view import SINGLE_WIDTH
+    from anylift_cli.training.loop import LoopConfig
+    from anylift_cli.training.single_view import SingleViewConfig, train_single_view
+
+    check_device(common.device)
+    config = SingleViewConfig(
+        NetworkConfig(width, layers, width // 32, patch=patch, views=2, condition=SINGLE_WIDTH),
+        LoopConfig(steps, rate, decay=decay, precision=precision, compile=compiled),
+        frames, batch, projected, seed=common.seed,
+    )  # fmt: skip
+    path = train_single_view(clips, out, config, common.device, common.progress)
+    common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
+
+
+@train.command("synthesize")
+@opt.command
+def synthesize(
+    common: opt.Common,
+    checkpoint: Annotated[Path, typer.Argument(metavar="MODEL", help="Made by `anylift train single-view`.")],
+    clips: Clips,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npz", help="File of the 3D clips.")],
+    method: Annotated[
+        str, typer.Option(help="ancestral (quick), sds (from there, by distillation) or sds-paper (from nothing).")
+    ] = "ancestral",
+    views: Annotated[int, typer.Option(min=3, help="With the input, evenly around the person.")] = 6,
+    passes: Annotated[
+        int | None, typer.Option(min=1, help="Evaluations of the network for each window.", show_default="the method's")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 64,
+) -> None:
+    """Stage B: see the prepared clips from all sides with the single-view prior, and in 3D.
+
+    Example: anylift train synthesize out/kicks/a/single_view.safetensors out/kicks/data --out out/kicks/clips.npz
+    """
+    from anylift_cli.chain import check_device, check_output
+    from anylift_cli.training.synthesised import SynthesisConfig, synthesize_clips
+
+    check_device(common.device)
+    check_output(out, "--out", checkpoint)
+    config = SynthesisConfig(method, views, passes, batch, common.seed)
+    reasons = synthesize_clips(checkpoint, clips, out, config, common.device, common.progress)
+    kept, rejected = reasons[""], {reason: count for reason, count in reasons.items() if reason}
+    told = "".join(f", {count} {reason}" for reason, count in rejected.items())
+    common.show(
+        {"file": str(out), "kept": kept, "rejected": rejected},
+        lambda: f"{kept} windows of {sum(reasons.values())} → {out}{told}",
+    )
+
+
+def _train_multi_view(
+    common: opt.Common,
+    files: list[Path],
+    out: Path,
+    size: tuple[int, int, int],
+    loop: dict[str, Any],
+    frames: int,
+    batch: int,
+) -> None:
     from anylift_cli.chain import check_device
     from anylift_cli.lifting.conditions import WIDTH
     from anylift_cli.lifting.networks import NetworkConfig
@@ -47,10 +213,10 @@ def from_mocap(
     from anylift_cli.training.multi_view import MultiViewConfig, train_from_mocap
 
     check_device(common.device)
+    width, layers, patch = size
     config = MultiViewConfig(
         NetworkConfig(width, layers, width // 32, patch=patch, condition=WIDTH),
-        LoopConfig(steps, rate, decay=decay, precision=precision, compile=compiled),
-        frames, batch, seed=common.seed,
+        LoopConfig(**loop), frames, batch, seed=common.seed,
     )  # fmt: skip
-    path = train_from_mocap(mocap, out, config, common.device, common.progress)
+    path = train_from_mocap(files, out, config, common.device, common.progress)
     common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")

@@ -21,6 +21,9 @@ from anylift_cli.training.point_clips import PointClip, write_point_clips
 from anylift_cli.training.single_view_batches import ClipBatches
 from anylift_cli.training.synthesis import METHODS, faults
 
+_FEWEST = 2
+"""Clips: one to train with and one to test with."""
+
 
 @dataclass(frozen=True)
 class SynthesisConfig:
@@ -52,7 +55,7 @@ def synthesize_clips(
 
     Raises:
         UsageError: no such method, or too few views.
-        AnyliftError: no clips, no checkpoint of the single-view kind, or none of the windows can be kept.
+        AnyliftError: no clips, no checkpoint of the single-view kind, or fewer than two windows can be kept.
     """
     if config.method not in METHODS:
         raise UsageError(f"unknown method '{config.method}'", f"choose one of: {', '.join(METHODS)}")
@@ -90,10 +93,11 @@ def synthesize_clips(
                     name = f"{data.name[clip]}@{start}"
                     made.append(PointClip(points[exists], name, data.source[clip], data.side[clip]))
             task.advance(len(some))
-    if not made:
-        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    if len(made) < _FEWEST:
+        told = ", ".join(f"{count} {reason or 'plausible'}" for reason, count in reasons.most_common())
         raise AnyliftError(
-            f"none of {len(parts)} windows gave a plausible motion: {told}", "train the single-view network longer"
+            f"too few of {len(parts)} windows gave a plausible motion: {told}",
+            "train the single-view network longer, or prepare more videos",
         )
     about = {"checkpoint": sha256_of(checkpoint), **asdict(config), "passes": passes, "windows": dict(reasons)}
     seen = (data.stored["weight"] > 0).float().mean(0).cpu().numpy()
