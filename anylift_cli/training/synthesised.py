@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.body.prior import PosePrior
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.checkpoint import SINGLE_VIEW, load_checkpoint
@@ -17,6 +18,7 @@ from anylift_cli.lifting.multi_view import triangulated
 from anylift_cli.lifting.single_view import view_denoiser
 from anylift_cli.lifting.views import view_rotations
 from anylift_cli.progress import SILENT, Progress
+from anylift_cli.training.cleaning import cleaned
 from anylift_cli.training.point_clips import PointClip, write_point_clips
 from anylift_cli.training.single_view_batches import ClipBatches
 from anylift_cli.training.synthesis import METHODS, faults
@@ -65,6 +67,7 @@ def synthesize_clips(
     schedule = Schedule.cosine(manifest["noise_steps"], device)
     data = ClipBatches(clips, "all", manifest["frames"], 0.0, config.seed, device, vary=False)
     network.requires_grad_(False)
+    prior = PosePrior.load(device=device)
     method = METHODS[config.method]
     passes = config.passes or method.passes
     parts = [
@@ -82,8 +85,8 @@ def synthesize_clips(
             denoise = view_denoiser(network, seen, rotations, valid)
             generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + begin)
             views = method.function(denoise, schedule, seen, rotations, passes, generator)
-            local, _ = triangulated(seen, views)
-            world = seen.to_world(local).cpu().numpy()
+            local, miss = triangulated(seen, views)
+            world = cleaned(seen, local, miss, data.lengths, prior, data.rate).cpu().numpy()
             found = faults(seen, valid, local, views, rotations, data.rate)
             for (clip, start), points, exists, reason in zip(
                 some.tolist(), world, valid.cpu().numpy(), found, strict=True
