@@ -235,7 +235,7 @@ class Method:
 
 
 METHODS = {
-    "ancestral": Method(ancestral, 30),
+    "ancestral": Method(ancestral, 10),
     "sds": Method(refined, Distillation().iterations),
     "sds-paper": Method(paper, PAPER.iterations),
 }

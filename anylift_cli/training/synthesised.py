@@ -11,7 +11,6 @@ import torch
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.checkpoint import SINGLE_VIEW, load_checkpoint
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.multi_view import triangulated
@@ -71,9 +70,7 @@ def synthesize_clips(
     method = METHODS[config.method]
     passes = config.passes or method.passes
     parts = [
-        (clip, window.start)
-        for clip, length in enumerate(data.length.tolist())
-        for window in windows(length, data.frames, 0)
+        (clip, start) for clip, length in enumerate(data.length.tolist()) for start in _starts(length, data.frames)
     ]
     made: list[PointClip] = []
     reasons: Counter[str] = Counter()
@@ -106,3 +103,9 @@ def synthesize_clips(
     seen = (data.stored["weight"] > 0).float().mean(0).cpu().numpy()
     write_point_clips(out, made, seen, data.rate, about)
     return reasons
+
+
+def _starts(length: int, frames: int) -> list[int]:
+    """First frames of as few windows as cover a clip, evenly spread."""
+    count = -(-length // frames)
+    return [round(index * (length - frames) / (count - 1)) for index in range(count)] if count > 1 else [0]
