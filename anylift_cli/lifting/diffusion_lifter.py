@@ -26,6 +26,7 @@ from anylift_cli.lifting.refine import (
     scaled,
     seen_deviation,
     upright,
+    with_planted_feet,
 )
 from anylift_cli.lifting.scale import PathScale
 from anylift_cli.progress import Progress, Task
@@ -88,6 +89,7 @@ def _solve(
             factor = scale.value
         seen = scaled(path, factor)
     points, spread = imagination(seen, models.lengths, passes, seeds)
+    points = with_planted_feet(points, seen)
     deviation = (seen_deviation(seen).square() + spread.square()).sqrt()
     camera = transform(invert(seen.world_from_camera), points)
     root = root_of(camera)
