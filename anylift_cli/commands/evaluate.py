@@ -33,8 +33,8 @@ Lifters = Annotated[
     list[str] | None,
     typer.Option(
         "--lifter", metavar="NAME|PATH",
-        help="A lifter, a checkpoint, or 'default' (what `anylift run` uses); repeatable. Default: the default lifter "
-        "and all baselines.",
+        help="A lifter, a checkpoint, or 'default' (what `anylift run` uses); repeatable. Default: all lifters "
+        "and baselines.",
     ),
 ]  # fmt: skip
 Heights = Annotated[
@@ -274,7 +274,7 @@ def _contenders(lifters: list[str] | None, height: str, evidence: str, baselines
     if unfit := [name for name in lifters or () if name in BASELINES and name not in baselines]:
         raise UsageError(f"--lifter {unfit[0]} needs what this data set does not hold", "leave it out")
     default = LiftOptions().lifter
-    names = [default if name == "default" else name for name in lifters or ("default", "optimize")]
+    names = [default if name == "default" else name for name in lifters or ("default", "optimize", "diffusion")]
     contenders = [Contender(name, told, evidence) for name in dict.fromkeys(names) for told in heights]
     if lifters is None:
         contenders += [Contender(name, heights[0], evidence) for name in baselines]
