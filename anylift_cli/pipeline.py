@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from anylift_cli import __version__
+from anylift_cli import __version__, interrupts
 from anylift_cli.artifacts.base import Artifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import AnyliftError, Interrupted
@@ -123,7 +123,9 @@ def run_stage(
 
     Raises:
         AnyliftError: from the stage, or `file` cannot be written.
+        KeyboardInterrupt: Ctrl-C was pressed; a finished result is kept.
     """
+    interrupts.check()
     parts = stage.key_parts(inputs)
     why = forced or "not there yet"
     if file.exists() and not forced:
@@ -152,6 +154,7 @@ def run_stage(
     made.save(file)
     del made
     give_back()
+    interrupts.check()
     return stage.artifact.load(file), Outcome(stage.name, file, False, why, seconds)
 
 
@@ -173,7 +176,8 @@ def work_folder(folder: Path) -> Iterator[Path]:
             f"another anylift run is using {folder}", "wait until it has ended, or choose another --work-dir"
         ) from error
     try:
-        yield folder
+        with interrupts.remembered():
+            yield folder
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"stopped; finished stages are kept in {folder}", "run the same command again to go on from there"

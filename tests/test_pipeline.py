@@ -193,6 +193,27 @@ def test_ctrl_c_says_what_is_kept(tmp_path):
         pass
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_dropped_by_a_finalizer_stops_after_the_stage(chain):
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def read(video, options, progress):
+        Finalized()
+        return make(np.ones(2))
+
+    chain.first = replace(chain.first, function=read)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted), work_folder(chain.folder):
+        chain.run(forced="asked for")
+    assert CamerasArtifact.load(chain.folder / "first.npz").timestamps.tolist() == [1, 1]
+    assert chain.calls == []
+    assert signal.getsignal(signal.SIGINT) == before
+    with work_folder(chain.folder):
+        assert chain.run() == ("nothing changed", "input first changed", [2, 2])
+
+
 HOLD = """
 import sys, time
 from pathlib import Path
