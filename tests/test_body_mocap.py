@@ -14,7 +14,7 @@ from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, SMPL_JOINTS, SMPL_M
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.training.body_variety import mirrored, reproportioned, turned, varied
+from anylift_cli.training.body_variety import arms_exchanged, mirrored, reproportioned, tumbled, turned, varied
 
 SHARED = Path(__file__).parents[2] / "shared/data/mocap"
 needs_mocap = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/mocap is absent")
@@ -252,6 +252,36 @@ def test_other_proportions_keep_the_pose(clips):
     way, other_way = (points[:, -1, 0] - points[:, 0, 0] for points in (joints, other))
     legs = factors[:, [J["left_knee"], J["left_ankle"]]].mean(1)
     assert torch.allclose(other_way[:, :2], legs[:, None] * way[:, :2], atol=1e-4), "steps grow with the legs"
+
+
+def test_exchanged_arms_move_as_the_others_do(clips):
+    arms = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("elbow", "wrist", "hand")]
+    joints = clips[0].clone()
+    joints[:2, :, arms] += torch.randn(2, 1, len(arms), 3, generator=torch.Generator().manual_seed(0)) / 5
+    other = arms_exchanged(joints, torch.tensor([False, True, True]))
+    assert torch.equal(other[0], joints[0])
+    rest = [joint for joint in range(len(SMPL_JOINTS)) if joint not in arms]
+    assert torch.equal(other[:, :, rest], joints[:, :, rest])
+    for left, right in ((J["left_wrist"], J["left_shoulder"]), (J["right_wrist"], J["right_elbow"])):
+        reach, given = ((points[:, :, left] - points[:, :, right]).norm(dim=-1) for points in (other, joints))
+        assert torch.allclose(reach[1:], given[:-1], atol=1e-5)
+    assert (other[1:, :, arms] - joints[1:, :, arms]).norm(dim=-1).mean() > 0.05
+    same = joints[:1].repeat(2, 1, 1, 1)
+    same[1] = turned(same[1:], clips[1][:1], torch.tensor([1.0]))[0]
+    assert torch.allclose(arms_exchanged(same, torch.tensor([True, True])), same, atol=1e-4)
+
+
+def test_tumbling_turns_the_whole_body_about_the_pelvis(clips):
+    joints, axes = clips
+    which = torch.tensor([False, True, True])
+    other, other_axes = tumbled(joints, axes, 30.0, which, Draw.seeded(1))
+    assert torch.allclose(other[0], joints[0], atol=1e-6) and torch.allclose(other_axes[0], axes[0], atol=1e-6)
+    assert torch.allclose(other[:, :, 0], joints[:, :, 0], atol=1e-6)
+    assert torch.allclose(torch.cdist(other, other), torch.cdist(joints, joints), atol=1e-3)
+    lean = (other[1:] - joints[1:]).norm(dim=-1).amax((1, 2))
+    assert (lean > 0.2).all()
+    moved = mocap_points(other, other_axes)
+    assert torch.allclose(torch.cdist(moved, moved), torch.cdist(*[mocap_points(joints, axes)] * 2), atol=1e-3)
 
 
 def test_variety_goes_by_its_seed(clips):

@@ -1,4 +1,4 @@
-"""Other people doing the same: mirrored, taller, with other limbs (ALGORITHM 8.2). Batched in torch."""
+"""Other people, and people doing other things: mirrored, taller, with others' arms, tumbling (ALGORITHM 8.2)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_MIRROR, SMPL_PARENTS, J
+from anylift_cli.geometry.rotations import matrix_from_axis_angle
+from anylift_cli.geometry.vectors import unit
 from anylift_cli.synthetic.draw import Draw
 
 _GROUPS = (
@@ -21,6 +23,10 @@ for _index, _names in enumerate(_GROUPS):
     for _name in _names:
         _BONE_GROUP[J[_name]] = _index
         _BONE_GROUP[SMPL_MIRROR[J[_name]]] = _index
+_SHOULDERS = (J["left_shoulder"], J["right_shoulder"])
+_ARMS = [[J[f"{side}_{part}"] for part in ("elbow", "wrist", "hand")] for side in ("left", "right")]
+_TOPPLED, _SPIN = 1.2, 4.0
+"""Deviation of a tumbling body's tilt, and of its rate per second, rad."""
 _MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 
 
@@ -62,9 +68,39 @@ def reproportioned(joints: Tensor, draw: Draw) -> Tensor:
     return torch.stack(placed, 2)
 
 
+def arms_exchanged(joints: Tensor, which: Tensor) -> Tensor:
+    """Joints (B, T, 24, 3) of which the clips `which` (B,) move their arms as the clip before them does."""
+    chest = _chest(joints)
+    others = torch.roll(joints, 1, 0)
+    changed = joints.clone()
+    for shoulder, arm in zip(_SHOULDERS, _ARMS, strict=True):
+        reach = (others[:, :, arm] - others[:, :, shoulder, None]) @ torch.roll(chest, 1, 0)
+        changed[:, :, arm] = joints[:, :, shoulder, None] + reach @ chest.transpose(-1, -2)
+    return torch.where(which[:, None, None, None], changed, joints)
+
+
+def tumbled(joints: Tensor, axes: Tensor, fps: float, which: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Clips of which those `which` (B,) tilt and turn over about a level axis through the pelvis."""
+    batch, frames = joints.shape[:2]
+    heading = draw.uniform((batch,), 0, 2 * math.pi)
+    axis = torch.stack([heading.cos(), heading.sin(), torch.zeros_like(heading)], -1)
+    times = (torch.arange(frames, device=joints.device) - draw.uniform((batch, 1), 0, frames)) / fps
+    angle = draw.normal((batch, 1), _TOPPLED) + draw.normal((batch, 1), _SPIN) * times.clamp(-0.5, 0.5)
+    turn = matrix_from_axis_angle((angle * which[:, None])[..., None] * axis[:, None])
+    pelvis = joints[:, :, :1]
+    return (joints - pelvis) @ turn.transpose(-1, -2) + pelvis, turn[:, :, None] @ axes
+
+
 def varied(joints: Tensor, axes: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """Mirrored half of the time, turned anywhere, other proportions."""
     batch = len(joints)
     joints, axes = mirrored(joints, axes, draw.chance((batch,), 0.5))
     joints, axes = turned(joints, axes, draw.uniform((batch,), 0, 2 * math.pi))
     return reproportioned(joints, draw), axes
+
+
+def _chest(joints: Tensor) -> Tensor:
+    """Axes (B, T, 3, 3) that go with the shoulders."""
+    across = unit(joints[:, :, _SHOULDERS[0]] - joints[:, :, _SHOULDERS[1]])
+    front = unit(torch.linalg.cross(across, joints[:, :, J["neck"]] - joints[:, :, J["spine2"]]))
+    return torch.stack([across, front, torch.linalg.cross(across, front)], -1)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.errors import AnyliftError
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.training.log import TrainingLog
+from anylift_cli.training.optimisers import optimisers
 
 STATE_FILE = "state.pt"
 _LOG_EVERY = 50
@@ -81,10 +83,8 @@ def train(
     except OSError as error:
         raise AnyliftError(f"{folder} cannot be made: {error.strerror}", "give another --out") from error
     averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=_average(config.ema), use_buffers=True)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-    )
-    begin = _resume(folder, network, averaged, optimiser, identity)
+    trainers = optimisers(network, config.rate, config.weight_decay)
+    begin = _resume(folder, network, averaged, trainers, identity)
     stepped = torch.compile(network) if config.compile else network
     device = next(network.parameters()).device.type
     log = TrainingLog(folder, begin)
@@ -94,17 +94,18 @@ def train(
     with progress.task("train", total=config.steps) as task:
         task.advance(begin)
         for step in range(begin, config.steps):
-            for group in optimiser.param_groups:
+            for group in chain.from_iterable(optimiser.param_groups for optimiser in trainers):
                 group["lr"] = learning_rate(step, config)
             context = torch.autocast(device, torch.bfloat16) if config.precision == "bf16" else nullcontext()
             with context:
                 losses = loss_of(stepped, step)
-            optimiser.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
             losses["loss"].backward()
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             for name, value in {**losses, "gradient": norm}.items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
-            optimiser.step()
+            for optimiser in trainers:
+                optimiser.step()
             averaged.update_parameters(network)
             task.advance(1)
             done = step + 1
@@ -125,7 +126,7 @@ def train(
                 log.write({"step": done, **{f"test/{name}": value for name, value in figures.items()}})
                 progress.note(f"step {done}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
             if last or (time.monotonic() - saved > config.save_seconds and not sums):
-                _save(folder, network, averaged, optimiser, done, identity)
+                _save(folder, network, averaged, trainers, done, identity)
                 publish(averaged.module, done)
                 saved = time.monotonic()
     return averaged.module
@@ -157,7 +158,7 @@ def _resume(
     folder: Path,
     network: nn.Module,
     averaged: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    trainers: list[torch.optim.Optimizer],
     identity: dict[str, Any],
 ) -> int:
     path = folder / STATE_FILE
@@ -165,7 +166,7 @@ def _resume(
         return 0
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        trained_as = state["identity"]
+        trained_as, stored = state["identity"], state["optimisers"]
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise AnyliftError(
             f"{path} is damaged or no state of a training: {error}", "delete it to begin anew, or give another --out"
@@ -176,7 +177,8 @@ def _resume(
         )
     network.load_state_dict(state["network"])
     averaged.load_state_dict(state["averaged"])
-    optimiser.load_state_dict(state["optimiser"])
+    for optimiser, kept in zip(trainers, stored, strict=True):
+        optimiser.load_state_dict(kept)
     return state["step"]
 
 
@@ -184,7 +186,7 @@ def _save(
     folder: Path,
     network: nn.Module,
     averaged: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    trainers: list[torch.optim.Optimizer],
     step: int,
     identity: dict[str, Any],
 ) -> None:
@@ -193,7 +195,7 @@ def _save(
         "identity": json.dumps(identity, sort_keys=True),
         "network": network.state_dict(),
         "averaged": averaged.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in trainers],
     }
     with atomic_path(folder / STATE_FILE) as temporary:
         torch.save(state, temporary)

@@ -25,7 +25,7 @@ from anylift_cli.training.point_clips import PointClips, holds_points, read_poin
 from anylift_cli.training.stored_frames import JointFrames, PointFrames, StoredFrames
 
 _STILL_SHARE, _PAN_SHARE = 0.3, 0.2
-_SHORT_SHARE = 0.1
+_SHORT_SHARE = 0.25
 _SCALE_ERROR = 0.12
 _LOCAL_SHARE = 0.5
 """Of the clips that come with a single-image estimator's points."""
@@ -93,7 +93,7 @@ class MocapBatches:
         """The batch of a step: `size` windows, the camera mode drawn at random or given."""
         draw = Draw.seeded(self.seed * 1_000_003 + step, self.device)
         windows, valid = self._windows(size, draw)
-        world = (windows.varied(draw) if self.vary else windows).points()
+        world = (windows.varied(self.rate, draw) if self.vary else windows).points()
         times = torch.arange(self.frames, device=self.device) / self.rate
         modes = _modes(size, draw) if mode is None else torch.full((size,), mode, device=self.device)
         return self._filmed(world, valid, times, modes, draw)

@@ -11,9 +11,10 @@ from torch import Tensor
 from anylift_cli.body.mocap import MEASURED_POINTS, Mocap, mocap_points
 from anylift_cli.body.skeleton import BODY24
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.training.body_variety import varied
+from anylift_cli.training.body_variety import arms_exchanged, tumbled, varied
 from anylift_cli.training.point_clips import PointClips, varied_points
 
+_OTHER_ARMS, _TUMBLING = 0.15, 0.1
 _ADDED_WEIGHT = 0.5
 """Loss weight of points that a mean body lends to the mocap."""
 
@@ -25,8 +26,8 @@ class StoredFrames(Protocol):
         """Windows: frames `low` (B, T) and `high` mixed by `share` (B, T)."""
         ...
 
-    def varied(self, draw: Draw) -> StoredFrames:
-        """Windows of other people that do the same."""
+    def varied(self, fps: float, draw: Draw) -> StoredFrames:
+        """Windows of other people that do the same or the like."""
         ...
 
     def points(self) -> Tensor:
@@ -59,9 +60,11 @@ class JointFrames:
         joints = (1 - part) * self.joints[low] + part * self.joints[high]
         return JointFrames(joints, self.axes[torch.where(share < 0.5, low, high)])
 
-    def varied(self, draw: Draw) -> JointFrames:
-        """Mirrored, turned, other proportions."""
-        return JointFrames(*varied(self.joints, self.axes, draw))
+    def varied(self, fps: float, draw: Draw) -> JointFrames:
+        """Some with the arms of others or tumbling; mirrored, turned, other proportions."""
+        joints = arms_exchanged(self.joints, draw.chance((len(self.joints),), _OTHER_ARMS))
+        joints, axes = tumbled(joints, self.axes, fps, draw.chance((len(joints),), _TUMBLING), draw)
+        return JointFrames(*varied(joints, axes, draw))
 
     def points(self) -> Tensor:
         """Joints, and what a mean body lends."""
@@ -93,7 +96,7 @@ class PointFrames:
         part = share[..., None, None]
         return PointFrames((1 - part) * self.stored[low] + part * self.stored[high], self.seen)
 
-    def varied(self, draw: Draw) -> PointFrames:
+    def varied(self, fps: float, draw: Draw) -> PointFrames:
         """Mirrored, turned, taller or smaller."""
         return PointFrames(varied_points(self.stored, draw), self.seen)
 
