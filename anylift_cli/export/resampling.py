@@ -40,3 +40,18 @@ def resample(
     turned = [Slerp(timestamps, Rotation.from_matrix(joint))(inside) for joint in rotations.swapaxes(0, 1)]
     moved = [np.interp(inside, timestamps, axis) for axis in positions.T]
     return np.stack([rotation.as_matrix() for rotation in turned], axis=1), np.stack(moved, axis=1)
+
+
+def resample_poses(poses: np.ndarray, timestamps: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Rigid poses (T, 4, 4) at other times (N,), (N, 4, 4); see `resample`."""
+    rotations, positions = resample(poses[:, None, :3, :3], poses[:, :3, 3], timestamps, times)
+    result = np.tile(np.eye(4), (len(times), 1, 1))
+    result[:, :3, :3], result[:, :3, 3] = rotations[:, 0], positions
+    return result
+
+
+def resample_values(values: np.ndarray, timestamps: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Values (T, ...) linearly at other times (N,), (N, ...)."""
+    flat = values.reshape(len(values), -1).astype(np.float64)
+    inside = np.clip(times, timestamps[0], timestamps[-1])
+    return np.stack([np.interp(inside, timestamps, column) for column in flat.T], 1).reshape(-1, *values.shape[1:])
