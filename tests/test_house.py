@@ -20,10 +20,10 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 STAGES = ("keypoints", "cameras", "lifting", "fitting", "export")
 LAYERS = (
-    ("", "errors", "memory", "progress", "geometry", "plugins", "steps"),
+    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
     ("artifacts", "body", "video", "rendering", "weights_store"),
     STAGES,
-    ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "describe"),
+    ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing", "describe"),
     ("commands", "console"),
     ("app",),
     ("__main__",),
@@ -43,7 +43,7 @@ LIGHT = (
     "outputs",
     "stages",
 )
-WITHOUT_NUMPY = ("errors", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
+WITHOUT_NUMPY = ("errors", "interrupts", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
 
 
 def part_of(module: str) -> str:
@@ -92,7 +92,7 @@ def test_imports_run_one_way(module):
 
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
-        if part_of(module) in ("report", "synthetic", "evaluation", "training"):
+        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing"):
             assert not {part_of(name) for name in own_imports(module)} & {"pipeline", "outputs", "stages", "chain"}
 
 
