@@ -117,21 +117,13 @@ class Scene:
         """T."""
         return len(self.characters[0].rotations)
 
+    def y_up(self) -> Scene:
+        """The same scene with y up, everything turned: worlds, rest poses, meshes."""
+        return self if self.up == "y" else _turned(self, "y", Y_UP_FROM_Z_UP)
+
     def z_up(self) -> Scene:
         """The same scene with z up, everything turned: worlds, rest poses, meshes."""
-        if self.up == "z":
-            return self
-        turn = Y_UP_FROM_Z_UP.T
-        return replace(
-            self,
-            up="z",
-            characters=tuple(_turned_character(one, turn) for one in self.characters),
-            camera=self.camera and replace(self.camera, pose=_turned_pose(self.camera.pose, turn, np.eye(3))),
-            props=tuple(
-                replace(prop, pose=_turned_pose(prop.pose, turn, turn), vertices=prop.vertices @ turn.T)
-                for prop in self.props
-            ),
-        )
+        return self if self.up == "z" else _turned(self, "z", Y_UP_FROM_Z_UP.T)
 
     def in_unit(self, metres: float) -> Scene:
         """The same scene measured in units of `metres`."""
@@ -151,6 +143,19 @@ class Scene:
                 for prop in self.props
             ),
         )
+
+
+def _turned(scene: Scene, up: str, turn: np.ndarray) -> Scene:
+    return replace(
+        scene,
+        up=up,
+        characters=tuple(_turned_character(one, turn) for one in scene.characters),
+        camera=scene.camera and replace(scene.camera, pose=_turned_pose(scene.camera.pose, turn, np.eye(3))),
+        props=tuple(
+            replace(prop, pose=_turned_pose(prop.pose, turn, turn), vertices=prop.vertices @ turn.T)
+            for prop in scene.props
+        ),
+    )
 
 
 def _turned_character(one: Character, turn: np.ndarray) -> Character:
