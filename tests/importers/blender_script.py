@@ -46,7 +46,7 @@ def sample(scene: bpy.types.Scene, start: float, fps: float, frames: int, found:
             if item.type == "ARMATURE":
                 heads = [seen.matrix_world @ bone.head for bone in seen.pose.bones]
                 found.setdefault(f"bones/{item.name}", []).append(heads)
-            found.setdefault(f"pose/{item.name}", []).append(seen.matrix_world)
+            found.setdefault(f"pose/{item.name}", []).append(np.array(seen.matrix_world))
             if item.type == "CAMERA":
                 lens = seen.data
                 values = (lens.lens, lens.sensor_width, lens.sensor_height, lens.shift_x, lens.shift_y)
