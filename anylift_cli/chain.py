@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from anylift_cli.artifacts.files import atomic_path, sha256_of
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import NothingFoundError, UsageError
+from anylift_cli.export.base import exporter, takes_of
+from anylift_cli.export.take import Take
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.outputs import make_output
 from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
-from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.stages import cameras_stage, fit_stage, keypoints_stage, lift_stage
 from anylift_cli.steps import Step
@@ -36,7 +38,8 @@ class Request:
         out: the motion file, `.npz`. More persons and shots go beside it: `NAME.shot2.person2.npz`.
         work_dir: folder of the artifacts.
         keypoints, cameras, lift, fit: options of the stages; `keypoints.shot` may also be "all".
-        bvh: skeleton animation; None puts it beside `out`.
+        exports: file of each further format, by the format's name; "bvh" goes beside `out` if it is not named. Formats
+            that hold several persons get them all in one file.
         overlay: video to draw, or None.
         force: steps to run in any case, with what follows.
     """
@@ -48,9 +51,14 @@ class Request:
     cameras: CameraOptions = field(default_factory=CameraOptions)
     lift: LiftOptions = field(default_factory=LiftOptions)
     fit: FitOptions = field(default_factory=FitOptions)
-    bvh: Path | None = None
+    exports: Mapping[str, Path] = field(default_factory=dict)
     overlay: Path | None = None
     force: Collection[Step] = ()
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """`exports` with the BVH file."""
+        return {"bvh": self.out.with_suffix(".bvh"), **self.exports}
 
 
 @dataclass(frozen=True)
@@ -130,10 +138,20 @@ class Stages:
 def _check(request: Request) -> None:
     probe(request.video)
     if request.out.suffix != ".npz":
-        raise UsageError(f"--out {request.out} must end with .npz", f"try --out {request.out.with_suffix('.npz')}")
-    for option, path in (("--out", request.out), ("--bvh", request.bvh), ("--overlay", request.overlay)):
-        if path is not None:
-            check_output(path, option, request.video)
+        raise UsageError(
+            f"--out {request.out} must end with .npz or the suffix of an export format",
+            f"try --out {request.out.with_suffix('.npz')}",
+        )
+    outputs = {"--out": request.out, **{f"--{name}": path for name, path in request.files.items()}}
+    if request.overlay is not None:
+        outputs["--overlay"] = request.overlay
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        check_output(path, option, request.video)
+        if (other := taken.setdefault(path.resolve(), option)) != option:
+            raise UsageError(f"{other} and {option} are both {path}", "choose another name for one of them")
+    for name in request.files:
+        exporter(name)
     check_writable(request.work_dir, "--work-dir")
     check_device(request.lift.device)
 
@@ -146,7 +164,9 @@ def _run_all_shots(request: Request, stages: Stages, video: Source, progress: Pr
         of_shot = replace(
             request,
             out=numbered(request.out, shot=number),
-            bvh=request.bvh and numbered(request.bvh, shot=number),
+            exports={
+                name: numbered(path, shot=number, suffix=exporter(name).suffix) for name, path in request.files.items()
+            },
             overlay=request.overlay and numbered(request.overlay, shot=number),
             work_dir=request.work_dir / f"shot{number}",
         )
@@ -178,8 +198,9 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
         motions.append(run(stage, numbered(MOTION, person=person + 1), lifted=lifted, keypoints=keypoints))
     quality = {}
+    outcomes += [_copy(request, person) for person in range(len(motions))]
+    outcomes += _export(request, motions)
     for person, motion in enumerate(motions):
-        outcomes += _export(request, motion, person)
         outcome, figures = _measure(request, motion, keypoints, person)
         outcomes.append(outcome)
         quality[numbered(request.out, person=person + 1)] = figures
@@ -188,23 +209,33 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     return ShotResult(None, outcomes, quality)
 
 
-def _export(request: Request, motion: Source, person: int) -> list[Outcome]:
+def _copy(request: Request, person: int) -> Outcome:
     made = request.work_dir / numbered(MOTION, person=person + 1)
     out = numbered(request.out, person=person + 1)
-    bvh = numbered(request.bvh or request.out.with_suffix(".bvh"), person=person + 1)
 
     def copy() -> None:
         with atomic_path(out) as temporary:
             shutil.copyfile(made, temporary)
 
-    def write_bvh() -> None:
-        load_backend("anylift.exporters", "bvh")().write(motion.value, bvh)
+    forced = _forced(request, Step.EXPORT)
+    return make_output("export", out, {made.name: sha256_of(made)}, copy, request.work_dir / RECORD, forced)
 
+
+def _export(request: Request, motions: list[Source]) -> list[Outcome]:
+    names = [numbered(request.out, person=person + 1).stem for person in range(len(motions))]
+    keys = {numbered(MOTION, person=person + 1).name: motion.key for person, motion in enumerate(motions)}
+    take = Take(tuple(motion.value for motion in motions), tuple(names))
     record, forced = request.work_dir / RECORD, _forced(request, Step.EXPORT)
-    return [
-        make_output("export", out, {made.name: sha256_of(made)}, copy, record, forced),
-        make_output("export", bvh, {made.name: motion.key}, write_bvh, record, forced),
-    ]
+    outcomes = []
+    for name, file in request.files.items():
+        one = exporter(name)
+        parts = takes_of(take, one.one_person)
+        together = {**keys, "number of persons": str(len(keys))}
+        made_from = [{made: key} for made, key in keys.items()] if one.one_person else [together]
+        for person, (part, inputs) in enumerate(zip(parts, made_from, strict=True)):
+            path = numbered(file, person=person + 1, suffix=one.suffix)
+            outcomes.append(make_output("export", path, inputs, partial(one.write, part, path), record, forced))
+    return outcomes
 
 
 def _measure(
@@ -237,12 +268,16 @@ def _overlay(request: Request, motions: list[Source], keypoints: Source, video: 
     return make_output("overlay", request.overlay, made_from, write, record, forced)
 
 
-def numbered(path: Path, shot: int = 1, person: int = 1) -> Path:
-    """The name of a further shot's or person's file: NAME.shot2.person2.SUFFIX; the first of each has no number."""
-    parts = [path.stem]
+def numbered(path: Path, shot: int = 1, person: int = 1, suffix: str = "") -> Path:
+    """The name of a further shot's or person's file: NAME.shot2.person2.SUFFIX; the first of each has no number.
+
+    `suffix` is what to keep at the end when that is more than `path.suffix`.
+    """
+    ending = path.name[-len(suffix) :] if suffix and path.name.lower().endswith(suffix) else path.suffix
+    parts = [path.name.removesuffix(ending)]
     parts += [f"shot{shot}"] if shot > 1 else []
     parts += [f"person{person}"] if person > 1 else []
-    return path.with_name(".".join(parts) + path.suffix)
+    return path.with_name(".".join(parts) + ending)
 
 
 def _forced(request: Request, step: Step) -> str:

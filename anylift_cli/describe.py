@@ -1,4 +1,4 @@
-"""What a file holds, in plain JSON values: artifacts, foreign npz files and videos."""
+"""What a file holds, in plain JSON values: artifacts, foreign npz files, BVH files and videos."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Contents of an npz file or facts about a video.
+    """Contents of an npz or BVH file, or facts about a video.
 
     Returns:
-        `kind` is the artifact's schema, "npz" or "video". npz: `arrays` (name, shape, dtype, unit, min, max and mean
-        of the finite values, share of missing ones), `meta`, and `problem` when an artifact breaks its own rules.
+        `kind` is the artifact's schema, "npz", "bvh" or "video".
+        npz: `arrays` (name, shape, dtype, unit, min, max and mean of the finite values, share of missing ones), `meta`,
+        and `problem` when an artifact breaks its own rules.
+        BVH: `joints` (name, index of the parent, channels), `frames`, `fps`, `duration` in s, and in the file's unit
+        `size`, the extent of the rest pose along x, y, z, and `root_min` and `root_max`, between which the root moves.
         Video: the fields of `VideoInfo`.
 
     Raises:
-        AnyliftError: the file is missing, damaged, or neither of the two.
+        AnyliftError: the file is missing, damaged, or none of these.
     """
     if not path.exists():
         raise AnyliftError(f"{path} does not exist", "check the path")
@@ -34,6 +37,8 @@ def describe(path: Path) -> dict[str, Any]:
         magic = stream.read(len(ZIP_MAGIC))
     if magic == ZIP_MAGIC or path.suffix == ".npz":
         return _describe_npz(path)
+    if path.suffix.lower() == ".bvh":
+        return _describe_bvh(path)
     return _describe_video(path)
 
 
@@ -71,6 +76,25 @@ def _problem(kind: Any, path: Path) -> str | None:
     except AnyliftError as error:
         return error.message
     return None
+
+
+def _describe_bvh(path: Path) -> dict[str, Any]:
+    from anylift_cli.export.bvh_reader import read_bvh
+
+    bvh = read_bvh(path)
+    joints = zip(bvh.names, bvh.parents, bvh.channels, strict=True)
+    root = bvh.pose()[0][:, 0]
+    return {
+        "file": str(path),
+        "kind": "bvh",
+        "joints": [{"name": name, "parent": parent, "channels": list(own)} for name, parent, own in joints],
+        "frames": len(bvh.frames),
+        "fps": 1 / bvh.frame_time,
+        "duration": len(bvh.frames) * bvh.frame_time,
+        "size": np.ptp(bvh.rest(), axis=0).tolist(),
+        "root_min": root.min(0).tolist() if len(root) else None,
+        "root_max": root.max(0).tolist() if len(root) else None,
+    }
 
 
 def _describe_video(path: Path) -> dict[str, Any]:

@@ -95,7 +95,10 @@ def test_wrong_usage(anylift, arguments, message):
         (["--lifter", "magic"], "unknown lifters backend 'magic'"),
         (["--body", "magic.npz"], "the body file magic.npz does not exist"),
         (["--device", "warp"], "--device warp cannot be used"),
-        (["--out", "motion.bvh"], "must end with .npz"),
+        (["--out", "motion.mov"], "must end with .npz or the suffix of an export format"),
+        (["--out", "walk.bvh", "--bvh", "other.bvh"], "are both bvh files"),
+        (["--bvh", "motion.npz"], "--out and --bvh are both motion.npz"),
+        (["--bvh", "video.mp4"], "is the input itself"),
         (["--overlay", "video.mp4"], "is the input itself"),
     ],
 )
@@ -140,13 +143,6 @@ def test_info_of_a_foreign_npz_a_broken_artifact_and_a_video(anylift, tmp_path, 
     about = json.loads(anylift("info", scene_folder / "video.mp4", "--json").stdout)
     assert (about["kind"], about["width"], about["height"], about["frame_count"]) == ("video", 320, 180, 5)
     assert "h264" in anylift("info", scene_folder / "video.mp4").stdout
-
-
-def test_export(anylift, scene_folder, tmp_path):
-    done = anylift("export", scene_folder / "motion.npz", "--to", "bvh", "--out", "new folder", "--json")
-    assert json.loads(done.stdout) == {"files": ["new folder/motion.bvh"]}
-    assert (tmp_path / "new folder" / "motion.bvh").read_text().startswith("HIERARCHY")
-    assert anylift("export", scene_folder / "motion.npz", "--to", "wings").returncode == 2
 
 
 def test_a_stage_command_reuses_what_is_valid(anylift, scene_folder, tmp_path):

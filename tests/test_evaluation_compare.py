@@ -22,6 +22,7 @@ from anylift_cli.evaluation.formats.romp import LANDMARK_PLACES
 from anylift_cli.evaluation.results import rows, table, write_csv
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.parameters import pose_matrices, shape_of
+from anylift_cli.export.take import Take
 
 TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
@@ -93,7 +94,7 @@ def test_files_are_measured_on_the_frames_and_points_that_all_know(tmp_path, bod
     late[50:] = np.nan
     files = [
         motion.save(tmp_path / "ours.npz"),
-        BvhExporter().write(motion, tmp_path / "walk.bvh"),
+        BvhExporter().write(Take((motion,), ("walk",)), tmp_path / "walk.bvh"),
         write_people(tmp_path / "late.npz", [late]),
     ]
     comparison = compare(files, truth_file)
@@ -119,7 +120,7 @@ def test_every_kind_of_file_can_be_compared(tmp_path, body):
         "TRAM": write_tram(tmp_path / "seq", motion, upright=True),
         "GLAMR": write_glamr(tmp_path / "scene.pkl", motion),
         "ROMP": write_people(tmp_path / "romp.npz", [everything(motion, body)]),
-        "BVH": BvhExporter().write(motion, tmp_path / "walk.bvh"),
+        "BVH": BvhExporter().write(Take((motion,), ("walk",)), tmp_path / "walk.bvh"),
     }
     np.savez(
         tmp_path / "mocap.npz", joints=motion.joints, clip_start=[0], clip_len=[30], clip_name=["walk"], fps=30.0

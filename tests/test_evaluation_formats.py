@@ -25,6 +25,7 @@ from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.evaluation.formats.record import PersonRecord
 from anylift_cli.evaluation.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
 from anylift_cli.export.bvh import BvhExporter
+from anylift_cli.export.take import Take
 from anylift_cli.geometry.cameras import project
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "data" / "fixtures"
@@ -322,7 +323,7 @@ def test_romp_video_keeps_people_apart(tmp_path, motion):
 
 
 def test_bvh_of_our_own_exporter(tmp_path, motion):
-    record = read_motion(BvhExporter().write(motion, tmp_path / "walk.bvh"))
+    record = read_motion(BvhExporter().write(Take((motion,), ("walk",)), tmp_path / "walk.bvh"))
     assert (record.kind, record.frame_rate) == ("BVH", pytest.approx(30, rel=1e-6))
     assert_same(record.people[0], motion, 1e-4)
 
@@ -568,7 +569,7 @@ def files_of_every_kind(folder: Path, motion: MotionArtifact) -> list[Path]:
         write_glamr(folder / "scene.pkl", motion),
         write_tram(folder / "seq", motion, upright=True),
         write_romp_video(folder / "video_results.npz", motion),
-        BvhExporter().write(motion, folder / "walk.bvh"),
+        BvhExporter().write(Take((motion,), ("walk",)), folder / "walk.bvh"),
     ]
 
 

@@ -29,6 +29,7 @@ from anylift_cli.evaluation.mocap import CAMERAS, FRAMES, mean_lengths, mocap_cl
 from anylift_cli.evaluation.results import ClipResult, rows
 from anylift_cli.evaluation.running import Contender, contest, judged, lift_clip
 from anylift_cli.export.bvh import BvhExporter
+from anylift_cli.export.take import Take
 from anylift_cli.geometry.cameras import invert, project, transform
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
@@ -356,7 +357,7 @@ def test_folders_of_bvh_and_amass_files_are_filmed(tmp_path):
     (tmp_path / "train").mkdir()
     np.savez(tmp_path / "test" / "walks" / "a_poses.npz", **arrays)
     np.savez(tmp_path / "train" / "b_poses.npz", **arrays)
-    BvhExporter().write(motion, tmp_path / "c.bvh")
+    BvhExporter().write(Take((motion,), ("walk",)), tmp_path / "c.bvh")
     clips = mocap_clips(tmp_path, "test", ("static",), 0)
     assert [clip.name for clip in clips] == ["c@0/static", "test/walks/a_poses@0/static"]
     bvh, amass = clips

@@ -10,20 +10,23 @@ import typer
 
 from anylift_cli.commands import options as opt
 
+MAX_JOINTS = 500
+"""That are drawn as a tree; --json has them all."""
+
 
 @opt.command
 def info(
     common: opt.Common,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact, any .npz file, or a video.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact, any .npz file, a BVH file, or a video.")],
 ) -> None:
-    """Show what a file holds: arrays with shape, type, unit and range, and how it was made.
+    """Show what a file holds: arrays with shape, type, unit and range, and how it was made; joints of a BVH file.
 
     Example: anylift info motion.npz
     """
     from anylift_cli.describe import describe
 
     about = describe(file)
-    common.show(about, lambda: _video(about) if about["kind"] == "video" else _npz(about))
+    common.show(about, lambda: {"video": _video, "bvh": _bvh}.get(about["kind"], _npz)(about))
 
 
 def _npz(about: dict[str, Any]) -> Any:
@@ -46,6 +49,27 @@ def _npz(about: dict[str, Any]) -> Any:
         meta.add_row(name, escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     problem = [f"[bold red]problem:[/] {escape(about['problem'])}"] if about["problem"] else []
     return Group(f"[bold]{escape(about['file'])}[/]: {about['kind']}", *problem, "", arrays, "", meta)
+
+
+def _bvh(about: dict[str, Any]) -> Any:
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.tree import Tree
+
+    facts = Table("BVH", escape(about["file"]), box=None)
+    for name in ("frames", "fps", "duration"):
+        facts.add_row(name, f"{about[name]:.6g}")
+    for name, words in (("size", "size at rest"), ("root_min", "root from"), ("root_max", "root to")):
+        if about[name]:
+            facts.add_row(f"{words} (file's unit)", "  ".join(f"{value:.6g}" for value in about[name]))
+    tree = Tree(f"{len(about['joints'])} joints")
+    branches: list[Tree] = []
+    for joint in about["joints"][:MAX_JOINTS]:
+        moves = " (moves)" if any(channel.endswith("position") for channel in joint["channels"]) else ""
+        parent = branches[joint["parent"]] if joint["parent"] >= 0 else tree
+        branches.append(parent.add(escape(joint["name"]) + moves))
+    return Group(facts, "", tree)
 
 
 def _video(about: dict[str, Any]) -> Any:

@@ -28,13 +28,24 @@ FIGURES = {
 def run(
     common: opt.Common,
     video: opt.Video,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The motion file.")] = Path("motion.npz"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The motion file, .npz; or a file of an export format, such as .fbx, with the motion file beside it.",
+        ),
+    ] = Path("motion.npz"),
     overlay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the result over the video, as .mp4.")
     ] = None,
     bvh: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the BVH file goes; default: beside --out.")
     ] = None,
+    fbx: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write an FBX file.")] = None,
+    glb: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a binary glTF file.")] = None,
+    usd: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a USD file.")] = None,
     person: opt.Person = "main",
     shot: opt.ShotOrAll = "auto",
     start: opt.Start = None,
@@ -52,7 +63,8 @@ def run(
 
     Stages that are still valid from an earlier run are reused; the table at the end says which were run, and why.
 
-    With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz.
+    With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz; FBX, glTF
+    and USD files hold all persons of a shot. `anylift export` has the choices of axes, unit, names and rest pose.
 
     Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
     """
@@ -65,20 +77,37 @@ def run(
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.lifting.base import LiftOptions
 
+    motion, exports = _files(out, {"bvh": bvh, "fbx": fbx, "glb": glb, "usd": usd})
     request = Request(
         video=video,
-        out=out,
-        work_dir=common.work_dir or out.with_suffix(".anylift"),
+        out=motion,
+        work_dir=common.work_dir or motion.with_suffix(".anylift"),
         keypoints=KeypointOptions(backend, person, shot, start, end),
         cameras=CameraOptions(camera, focal, fov),
         lift=LiftOptions(lifter, height, quality, common.device, common.seed),
         fit=FitOptions(0, body, height, common.device, common.seed),
-        bvh=bvh,
+        exports=exports,
         overlay=overlay,
         force=common.force or (),
     )
     shots = run_chain(request, common.progress)
     common.show(_as_json(video, request.work_dir, shots), lambda: _tables(shots))
+
+
+def _files(out: Path, asked: dict[str, Path | None]) -> tuple[Path, dict[str, Path]]:
+    """The motion file, and the file of each format that was asked for by an option or by the suffix of --out."""
+    from anylift_cli.errors import UsageError
+    from anylift_cli.export.base import exporter_of
+
+    exports = {name: path for name, path in asked.items() if path is not None}
+    one = exporter_of(out)
+    if one is None:
+        return out, exports
+    if one.name in exports:
+        raise UsageError(
+            f"--out {out} and --{one.name} {exports[one.name]} are both {one.name} files", "give one of them"
+        )
+    return out.with_name(out.name[: -len(one.suffix)] + ".npz"), {**exports, one.name: out}
 
 
 def _as_json(video: Path, work_dir: Path, shots: list[ShotResult]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""BVH: y up, centimetres, the shaped SMPL skeleton resting in T-pose.
+"""BVH: the shaped skeleton of one person at an even rate, without mesh or camera, in the axes and unit of the scene.
 
-The world is turned from z up to y up by x, y, z → x, z, -y, as Blender's importer (forward -Z, up Y) and GMR undo it.
-The root's OFFSET is zero, because programs disagree on whether its position channels add to it.
+The format names neither axes nor unit. Joints that travel have OFFSET zero, because programs disagree on whether
+position channels add to it.
 """
 
 from __future__ import annotations
@@ -13,54 +13,40 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.files import atomic_path
-from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
-from anylift_cli.export.resampling import resample, uniform_times
+from anylift_cli.body.skeleton import SMPL_JOINTS, J
+from anylift_cli.errors import AnyliftError
+from anylift_cli.export.scene import Character
+from anylift_cli.export.take import Take
 
-CENTIMETRES = 100.0
-Y_UP_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+POSITION_CHANNELS = "Xposition Yposition Zposition"
 ROTATION_CHANNELS = "Zrotation Yrotation Xrotation"
-
-TIPS = {
-    "head": (0.0, 0.12, 0.0),
-    "left_foot": (0.0, 0.0, 0.045),
-    "right_foot": (0.0, 0.0, 0.045),
-    "left_hand": (0.06, 0.0, 0.0),
-    "right_hand": (-0.06, 0.0, 0.0),
-}
-"""End Sites in the rest pose (left = +x, up = +y, forward = +z), as fractions of standing height."""
+_HEAD, _TOES, _FINGERS = 0.12, 0.045, 0.06
+"""Lengths from the last joints to the End Sites, as fractions of standing height."""
 
 
 class BvhExporter:
-    """Biovision hierarchy, one person per file."""
+    """Biovision hierarchy."""
 
     name = "bvh"
     suffix = ".bvh"
+    one_person = True
 
-    def write(self, motion: MotionArtifact, path: Path) -> Path:
-        """Write `motion` at its own frame rate; uneven timestamps are resampled to it, keeping the duration.
+    def write(self, take: Take, path: Path) -> Path:
+        """Write the person of `take`.
 
         Raises:
-            AnyliftError: the motion's body is not installed, or `path` cannot be written.
+            AnyliftError: several persons, a body that is not installed, or a `path` that cannot be written.
         """
-        body = body_of(motion)
-        rest = body.rest_joints(shape_of(motion, body))[0].double().numpy()
-        rotations = pose_matrices(motion).double().numpy()
-        pelvis = rest[0] + motion.trans.astype(np.float64)
-
-        fps = float(motion.fps)
-        rotations, pelvis = resample(rotations, pelvis, motion.timestamps, uniform_times(motion.timestamps, fps))
-        rotations[:, 0] = Y_UP_FROM_Z_UP @ rotations[:, 0]
-        pelvis = pelvis @ Y_UP_FROM_Z_UP.T * CENTIMETRES
-
-        angles = euler_zyx(rotations)[:, list(_depth_first(0))]
-        frames = np.concatenate([pelvis, angles.reshape(len(angles), -1)], axis=1)
+        if len(take.motions) != 1:
+            raise AnyliftError(f"a BVH file holds one person, not {len(take.motions)}", "write one file per person")
+        one = take.scene.characters[0]
+        angles = euler_zyx(one.rotations)
+        columns = [_channels(one, angles, joint) for joint in _depth_first(one, 0)]
         with atomic_path(path) as temporary, open(temporary, "w", encoding="ascii", newline="\n") as stream:
-            stream.write("\n".join(_hierarchy(rest, float(motion.height))))
-            stream.write(f"\nMOTION\nFrames: {len(frames)}\nFrame Time: {1 / fps:.9g}\n")
-            np.savetxt(stream, frames, fmt="%.6f")
+            stream.write("\n".join(_hierarchy(one, _tips(one, take.scene.up))))
+            stream.write(f"\nMOTION\nFrames: {take.scene.frames}\nFrame Time: {1 / take.scene.fps:.9g}\n")
+            np.savetxt(stream, np.concatenate(columns, axis=1), fmt="%.6f")
         return Path(path)
 
 
@@ -85,25 +71,41 @@ def euler_zyx(rotations: np.ndarray) -> np.ndarray:
     return angles
 
 
-def _hierarchy(rest: np.ndarray, height: float) -> Iterator[str]:
+def _channels(one: Character, angles: np.ndarray, joint: int) -> np.ndarray:
+    travels = joint in one.travelling
+    return np.concatenate([one.translations[:, joint], angles[:, joint]], 1) if travels else angles[:, joint]
+
+
+def _tips(one: Character, up: str) -> dict[int, np.ndarray]:
+    """End Sites of the SMPL joints without children: {joint: (3,)} from it, in the rest pose."""
+    upwards, forwards = np.eye(3)[[1, 2]] if up == "y" else np.array([[0.0, 0, 1], [0, -1, 0]])
+    height = np.ptp(one.vertices @ upwards)
+    first = len(one.joint_names) - len(SMPL_JOINTS)
+    tips = {first + J["head"]: _HEAD * height * upwards}
+    for side in ("left", "right"):
+        hand = first + J[f"{side}_hand"]
+        along = one.rest[hand] - one.rest[one.parents[hand]]
+        tips[first + J[f"{side}_foot"]] = _TOES * height * forwards
+        tips[hand] = _FINGERS * height * along / np.linalg.norm(along)
+    return tips
+
+
+def _hierarchy(one: Character, tips: dict[int, np.ndarray]) -> Iterator[str]:
     def offset(vector: np.ndarray) -> str:
-        return "OFFSET " + " ".join(f"{value:.6f}" for value in np.asarray(vector) * CENTIMETRES)
+        return "OFFSET " + " ".join(f"{value:.6f}" for value in vector)
 
     def joint(index: int, indent: str) -> Iterator[str]:
-        name, parent = SMPL_JOINTS[index], SMPL_PARENTS[index]
-        yield f"{indent}{'JOINT' if parent >= 0 else 'ROOT'} {name}"
+        travels = index in one.travelling
+        yield f"{indent}{'JOINT' if one.parents[index] >= 0 else 'ROOT'} {one.joint_names[index]}"
         yield f"{indent}{{"
-        if parent >= 0:
-            yield f"{indent}\t{offset(rest[index] - rest[parent])}"
-            yield f"{indent}\tCHANNELS 3 {ROTATION_CHANNELS}"
-        else:
-            yield f"{indent}\t{offset(np.zeros(3))}"
-            yield f"{indent}\tCHANNELS 6 Xposition Yposition Zposition {ROTATION_CHANNELS}"
-        for child in _children(index):
+        yield f"{indent}\t{offset(np.zeros(3) if travels else one.rest_offsets[index])}"
+        channels = f"6 {POSITION_CHANNELS}" if travels else "3"
+        yield f"{indent}\tCHANNELS {channels} {ROTATION_CHANNELS}"
+        for child in _children(one, index):
             yield from joint(child, indent + "\t")
-        if name in TIPS:
+        if index in tips:
             yield from (f"{indent}\tEnd Site", f"{indent}\t{{")
-            yield f"{indent}\t\t{offset(np.array(TIPS[name]) * height)}"
+            yield f"{indent}\t\t{offset(tips[index])}"
             yield f"{indent}\t}}"
         yield f"{indent}}}"
 
@@ -111,11 +113,11 @@ def _hierarchy(rest: np.ndarray, height: float) -> Iterator[str]:
     yield from joint(0, "")
 
 
-def _depth_first(index: int) -> Iterator[int]:
+def _depth_first(one: Character, index: int) -> Iterator[int]:
     yield index
-    for child in _children(index):
-        yield from _depth_first(child)
+    for child in _children(one, index):
+        yield from _depth_first(one, child)
 
 
-def _children(index: int) -> list[int]:
-    return [child for child, parent in enumerate(SMPL_PARENTS) if parent == index]
+def _children(one: Character, index: int) -> list[int]:
+    return [child for child, parent in enumerate(one.parents) if parent == index]

@@ -33,6 +33,14 @@ class BvhMotion:
     frames: np.ndarray
     frame_time: float
 
+    def rest(self) -> np.ndarray:
+        """Places of the joints and End Sites with all channels zero, (J + E, 3) in the file's world."""
+        places = self.offsets.copy()
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                places[joint] += places[parent]
+        return np.concatenate([places, *((places[joint] + tip)[None] for joint, tip in self.end_sites.items())])
+
     def pose(self) -> tuple[np.ndarray, np.ndarray]:
         """Forward kinematics: joint positions (T, J, 3) and rotations (T, J, 3, 3), both in the file's world.
 

@@ -18,5 +18,7 @@ _UNREAL = (
 JOINT_NAMES: dict[str, tuple[str, ...]] = {
     "smpl": SMPL_JOINTS,
     "mixamo": tuple(f"mixamorig:{name}" for name in _MIXAMO),
+    "humanik": _MIXAMO,
     "unreal": _UNREAL,
 }
+"""Mixamo's are those of Autodesk's HumanIK with a prefix."""

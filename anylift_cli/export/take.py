@@ -33,7 +33,7 @@ class ExportOptions:
     Attributes:
         fps: frames per second; 0 for the motion's own.
         rest: "t-pose" or "a-pose".
-        names: of joints: "smpl", "mixamo" or "unreal".
+        names: of joints, a key of `names.JOINT_NAMES`.
         root: "pelvis", or "ground" for one more joint on the floor below the pelvis, which travels.
         up: "y" or "z".
         metres_per_unit: 1 or 0.01.

@@ -1,0 +1,89 @@
+"""From the files that a person names to a take: motions, folders of them, meshes of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.export.take import ExportOptions, Take
+
+WORK_FOLDER = ".anylift"
+MAX_MESH_BYTES = 1 << 28
+
+
+def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str, Path]) -> Take:
+    """The motions of `paths` as one take, each named after its file, with distinct names.
+
+    Args:
+        paths: motion files, or folders that `anylift run` worked in, which stand for all persons in them.
+        meshes: files with the meshes of objects, in metres and the object's own axes, by the objects' names.
+
+    Raises:
+        UsageError: a path that is no motion, or a mesh of an object that the motions do not have.
+        AnyliftError: a file that cannot be read.
+    """
+    files = _motion_files(paths)
+    motions = tuple(MotionArtifact.load(file) for file in files.values())
+    objects = {str(name) for motion in motions if motion.object_names is not None for name in motion.object_names}
+    if unknown := sorted(set(meshes) - objects):
+        there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
+        raise UsageError(f"there is no object '{unknown[0]}' to give a mesh to", there)
+    return Take(motions, tuple(files), options, {name: read_mesh(file) for name, file in meshes.items()})
+
+
+def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (V, 3) and triangles (F, 3) of a mesh file of any format that trimesh reads.
+
+    Raises:
+        AnyliftError: missing, too large, damaged, or without triangles.
+    """
+    import trimesh
+
+    if not path.is_file():
+        raise AnyliftError(f"{path} does not exist", "check the path")
+    if path.stat().st_size > MAX_MESH_BYTES:
+        raise AnyliftError(f"{path} is larger than {MAX_MESH_BYTES >> 20} MiB", "simplify the mesh first")
+    try:
+        mesh = trimesh.load_mesh(path, process=False, skip_materials=True)
+        vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64)
+    except Exception as error:
+        raise AnyliftError(
+            f"{path} cannot be read as a mesh: {error}", "give an .obj, .ply, .stl or .glb file"
+        ) from error
+    if not len(faces) or not np.isfinite(vertices).all():
+        raise AnyliftError(f"{path} holds no triangles, or vertices that are not numbers")
+    return vertices, faces
+
+
+def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """{name: file}, names distinct also where upper and lower case are the same."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        for name, file in _persons(path):
+            unused, number = name, 1
+            while unused.casefold() in map(str.casefold, named):
+                number += 1
+                unused = f"{name}-{number}"
+            named[unused] = file
+    return named
+
+
+def _persons(path: Path) -> list[tuple[str, Path]]:
+    if path.suffix.lower() == ".bvh":
+        raise UsageError(
+            f"{path} is a BVH file: a skeleton without the body and the camera that exports are made from",
+            "export the motion.npz that it came from; `anylift info` shows what a BVH file holds",
+        )
+    if not path.is_dir():
+        return [(path.stem, path)]
+    files = {file.name.removeprefix("motion").removesuffix(".npz"): file for file in path.glob("motion*.npz")}
+    numbers = {tail: int(tail[len(".person") :]) for tail in files if tail[len(".person") :].isdigit()} | {"": 1}
+    persons = sorted((tail for tail in files if tail in numbers), key=numbers.__getitem__)
+    if not persons:
+        raise UsageError(f"there is no motion.npz in the folder {path}", "name the work folder of a finished run")
+    name = path.resolve().name.removesuffix(WORK_FOLDER) or "motion"
+    return [(name + tail, files[tail]) for tail in persons]
