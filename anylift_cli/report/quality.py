@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,28 @@ FRAME = 1 / 30
 _CHUNK = 64
 
 
+@dataclass(frozen=True)
+class Series:
+    """Figures of each frame, (T,) each; NaN where there is nothing to measure.
+
+    Attributes:
+        confidence: 0 … 1; 0 where the person was not seen.
+        reprojection_px, reprojection_percent: mean distance to the confident keypoints, in % of the box height.
+        foot_slide_cm_s: horizontal speed of the fastest planted foot point since the frame before.
+        jitter_mm: mean second difference of the joints around this frame, at 30 frames/s.
+        jump_cm: the farthest that any joint moved in 1/30 s since the frame before.
+        penetration_cm: of the lowest vertex below the floor.
+    """
+
+    confidence: np.ndarray
+    reprojection_px: np.ndarray
+    reprojection_percent: np.ndarray
+    foot_slide_cm_s: np.ndarray
+    jitter_mm: np.ndarray
+    jump_cm: np.ndarray
+    penetration_cm: np.ndarray
+
+
 def quality(motion: MotionArtifact, keypoints: KeypointsArtifact, body: BodyModel, person: int = 0) -> dict[str, Any]:
     """All figures of one person's motion, as plain JSON values; None where there is nothing to measure.
 
@@ -32,25 +55,63 @@ def quality(motion: MotionArtifact, keypoints: KeypointsArtifact, body: BodyMode
         body: the motion's body (`export.parameters.body_of`).
         person: row of `keypoints` that the motion belongs to.
     """
+    return measure(motion, keypoints, body, person)[0]
+
+
+def measure(
+    motion: MotionArtifact, keypoints: KeypointsArtifact | None, body: BodyModel, person: int = 0
+) -> tuple[dict[str, Any], Series]:
+    """The figures of `quality` and those of each frame; without keypoints the reprojection error is unknown."""
     landmarks, lowest = _pose(motion, body)
-    _, ours, theirs = np.intersect1d(motion.frame_index, keypoints.frame_index, return_indices=True)
-    boxes = keypoints.boxes[person, theirs]
-    pixels, percent = reprojection_error(
-        project(landmarks[ours], motion.world_from_camera[ours], motion.K[ours]),
-        keypoints.keypoints[person, theirs],
-        keypoints.confidence[person, theirs],
-        boxes[:, 3] - boxes[:, 1],
-    )
+    projected = project(landmarks, motion.world_from_camera, motion.K)
+    observed = _Observed.of(motion, keypoints, person)
+    penetration = np.maximum(-lowest, 0) * 100
+    pixels, percent = reprojection_error(projected, observed.points, observed.confidence, observed.box_height)
     figures = {
         "reprojection_px": pixels,
         "reprojection_percent": percent,
         "foot_slide_cm_s": foot_slide(landmarks[:, FOOT_POINTS], motion.foot_contact, motion.timestamps),
         "jitter_mm": jitter(motion.joints, motion.timestamps),
         "max_jump_cm": max_jump(motion.joints, motion.timestamps),
-        "penetration_cm": float(np.maximum(-lowest, 0).mean() * 100),
+        "penetration_cm": float(penetration.mean()),
     }
     figures = {name: None if np.isnan(value) else round(float(value), 3) for name, value in figures.items()}
-    return {**figures, "frames": len(motion.poses), "frames_present": int((motion.confidence > 0).sum())}
+    figures |= {"frames": len(motion.poses), "frames_present": int((motion.confidence > 0).sum())}
+    pixels, relative = _counted_distances(projected, observed.points, observed.confidence, observed.box_height)
+    planted = planted_speed(landmarks[:, FOOT_POINTS], motion.foot_contact, motion.timestamps)
+    series = Series(
+        confidence=motion.confidence,
+        reprojection_px=_mean(pixels),
+        reprojection_percent=_mean(relative) * 100,
+        foot_slide_cm_s=_after_first(np.fmax.reduce(planted, 1) * 100, len(landmarks)),
+        jitter_mm=_after_first(second_differences(motion.joints, motion.timestamps).mean(1), len(landmarks)),
+        jump_cm=_after_first(speeds(motion.joints, motion.timestamps).max(1) * FRAME * 100, len(landmarks)),
+        penetration_cm=penetration,
+    )
+    return figures, series
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """A person's keypoints at the frames of a motion: points (T, K, 2) px, confidence (T, K), box height (T,) px."""
+
+    points: np.ndarray
+    confidence: np.ndarray
+    box_height: np.ndarray
+
+    @classmethod
+    def of(cls, motion: MotionArtifact, keypoints: KeypointsArtifact | None, person: int) -> _Observed:
+        frames = len(motion.poses)
+        observed = cls(
+            np.full((frames, len(BODY24), 2), np.nan), np.zeros((frames, len(BODY24))), np.full(frames, np.nan)
+        )
+        if keypoints is not None:
+            _, ours, theirs = np.intersect1d(motion.frame_index, keypoints.frame_index, return_indices=True)
+            boxes = keypoints.boxes[person, theirs]
+            observed.points[ours] = keypoints.keypoints[person, theirs]
+            observed.confidence[ours] = keypoints.confidence[person, theirs]
+            observed.box_height[ours] = boxes[:, 3] - boxes[:, 1]
+        return observed
 
 
 def reprojection_error(
@@ -66,12 +127,30 @@ def reprojection_error(
     Returns:
         pixels, percent; NaN where no point is confident.
     """
+    distance, relative = _counted_distances(projected, observed, confidence, box_height)
+    return float(_mean(distance.ravel())), float(_mean(relative.ravel()) * 100)
+
+
+def _counted_distances(
+    projected: np.ndarray, observed: np.ndarray, confidence: np.ndarray, box_height: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (T, K) in pixels and as shares of the box height; NaN where a point does not count."""
     distance = np.linalg.norm(projected - observed, axis=-1)
     counted = (confidence >= CONFIDENT) & np.isfinite(distance) & (box_height > 0)[:, None]
-    if not counted.any():
-        return np.nan, np.nan
-    relative = distance / np.where(box_height > 0, box_height, 1)[:, None]
-    return float(distance[counted].mean()), float(relative[counted].mean() * 100)
+    distance = np.where(counted, distance, np.nan)
+    return distance, distance / np.where(box_height > 0, box_height, 1)[:, None]
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean of the known values along the last axis; NaN where there are none."""
+    known = np.isfinite(values)
+    count = known.sum(-1)
+    return np.where(count > 0, np.where(known, values, 0).sum(-1) / np.maximum(count, 1), np.nan)
+
+
+def _after_first(values: np.ndarray, frames: int) -> np.ndarray:
+    """Values (N,) of the second frame and those that follow, (frames,); the others are NaN."""
+    return np.concatenate([[np.nan], values, np.full(frames, np.nan)])[:frames]
 
 
 def foot_slide(feet: np.ndarray, contact: np.ndarray, timestamps: np.ndarray) -> float:
@@ -79,28 +158,41 @@ def foot_slide(feet: np.ndarray, contact: np.ndarray, timestamps: np.ndarray) ->
 
     Time-weighted; NaN where nothing touches the ground.
     """
+    speed = planted_speed(feet, contact, timestamps)
+    planted = np.isfinite(speed)
+    seconds = planted * np.diff(timestamps)[:, None]
+    travelled = np.where(planted, speed, 0) * seconds
+    return float(travelled.sum() / seconds.sum() * 100) if planted.any() else np.nan
+
+
+def planted_speed(feet: np.ndarray, contact: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """Horizontal speed (T - 1, 4), m/s, of foot points; NaN where `contact` fails in one of a step's two frames."""
     steps = np.linalg.norm(np.diff(feet[..., :2], axis=0), axis=-1)
     planted = (contact[1:] >= IN_CONTACT) & (contact[:-1] >= IN_CONTACT)
-    seconds = (planted * np.diff(timestamps)[:, None]).sum()
-    return float(steps[planted].sum() / seconds * 100) if seconds > 0 else np.nan
+    return np.where(planted, steps / np.diff(timestamps)[:, None], np.nan)
 
 
 def jitter(joints: np.ndarray, timestamps: np.ndarray) -> float:
     """Mean length of the second difference of joints (T, J, 3) m, in mm at 30 frames/s; NaN below three frames."""
-    if len(joints) < 3:
-        return np.nan
+    return float(second_differences(joints, timestamps).mean()) if len(joints) >= 3 else np.nan
+
+
+def second_differences(joints: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """Lengths (T - 2, J) of the second differences of joints (T, J, 3) m, in mm at 30 frames/s."""
     seconds = np.diff(timestamps)[:, None, None]
     velocity = np.diff(joints, axis=0) / seconds
     acceleration = np.diff(velocity, axis=0) / ((seconds[1:] + seconds[:-1]) / 2)
-    return float(np.linalg.norm(acceleration, axis=-1).mean() * FRAME**2 * 1000)
+    return np.linalg.norm(acceleration, axis=-1) * FRAME**2 * 1000
 
 
 def max_jump(joints: np.ndarray, timestamps: np.ndarray) -> float:
     """The farthest that any joint of (T, J, 3) m moves in 1/30 s, in cm; NaN below two frames."""
-    if len(joints) < 2:
-        return np.nan
-    speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1) / np.diff(timestamps)[:, None]
-    return float(speed.max() * FRAME * 100)
+    return float(speeds(joints, timestamps).max() * FRAME * 100) if len(joints) >= 2 else np.nan
+
+
+def speeds(joints: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """Speed (T - 1, J), m/s, of joints (T, J, 3) m from frame to frame."""
+    return np.linalg.norm(np.diff(joints, axis=0), axis=-1) / np.diff(timestamps)[:, None]
 
 
 def _pose(motion: MotionArtifact, body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
