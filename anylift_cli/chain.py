@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,24 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
         if request.keypoints.shot != "all":
             return [_run_shot(request, stages, video, progress)]
         return _run_all_shots(request, stages, video, progress)
+
+
+def export_motions(request: Request, motions: Sequence[Source]) -> list[Outcome]:
+    """Write or keep `request.files` of the persons of one shot."""
+    names = [numbered(request.out, person=person + 1).stem for person in range(len(motions))]
+    keys = {numbered(MOTION, person=person + 1).name: motion.key for person, motion in enumerate(motions)}
+    take = Take(tuple(motion.value for motion in motions), tuple(names))
+    record, forced = request.work_dir / RECORD, _forced(request, Step.EXPORT)
+    outcomes = []
+    for name, file in request.files.items():
+        one = exporter(name)
+        parts = takes_of(take, one.one_person)
+        together = {**keys, "number of persons": str(len(keys))}
+        made_from = [{made: key} for made, key in keys.items()] if one.one_person else [together]
+        for person, (part, inputs) in enumerate(zip(parts, made_from, strict=True)):
+            path = numbered(file, person=person + 1, suffix=one.suffix)
+            outcomes.append(make_output("export", path, inputs, partial(one.write, part, path), record, forced))
+    return outcomes
 
 
 def check_output(path: Path, option: str, *inputs: Path) -> None:
@@ -199,7 +217,7 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
         motions.append(run(stage, numbered(MOTION, person=person + 1), lifted=lifted, keypoints=keypoints))
     quality = {}
     outcomes += [_copy(request, person) for person in range(len(motions))]
-    outcomes += _export(request, motions)
+    outcomes += export_motions(request, motions)
     for person, motion in enumerate(motions):
         outcome, figures = _measure(request, motion, keypoints, person)
         outcomes.append(outcome)
@@ -219,23 +237,6 @@ def _copy(request: Request, person: int) -> Outcome:
 
     forced = _forced(request, Step.EXPORT)
     return make_output("export", out, {made.name: sha256_of(made)}, copy, request.work_dir / RECORD, forced)
-
-
-def _export(request: Request, motions: list[Source]) -> list[Outcome]:
-    names = [numbered(request.out, person=person + 1).stem for person in range(len(motions))]
-    keys = {numbered(MOTION, person=person + 1).name: motion.key for person, motion in enumerate(motions)}
-    take = Take(tuple(motion.value for motion in motions), tuple(names))
-    record, forced = request.work_dir / RECORD, _forced(request, Step.EXPORT)
-    outcomes = []
-    for name, file in request.files.items():
-        one = exporter(name)
-        parts = takes_of(take, one.one_person)
-        together = {**keys, "number of persons": str(len(keys))}
-        made_from = [{made: key} for made, key in keys.items()] if one.one_person else [together]
-        for person, (part, inputs) in enumerate(zip(parts, made_from, strict=True)):
-            path = numbered(file, person=person + 1, suffix=one.suffix)
-            outcomes.append(make_output("export", path, inputs, partial(one.write, part, path), record, forced))
-    return outcomes
 
 
 def _measure(

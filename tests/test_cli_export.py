@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from motions import make_motion, walking
 
+from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.chain import Request, export_motions
 from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.export.base import GROUP, exporter, exporter_of, takes_of
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.bvh_reader import read_bvh
 from anylift_cli.export.inputs import read_mesh, read_take
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.export.targets import TARGETS, export_options
+from anylift_cli.pipeline import UNCHANGED, Source
+from anylift_cli.plugins import backend_names
+
+DEMO = Path(__file__).parents[1] / "examples" / "demo.mp4"
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
 
@@ -93,6 +101,65 @@ def test_wrong_options_write_nothing(anylift, scene_folder, tmp_path, words, mes
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+HOSTILE = ("../<b>\"q\" & 'q'</b>;${x}", "踊る人 ✓ ‮rtl", "x" * 150, "con", "  ", "")
+
+
+@pytest.mark.parametrize("name", backend_names(GROUP))
+def test_every_format_writes_whoever_it_is(body, tmp_path, name):
+    """Two persons with names that no file should break on; nothing but the named files is there afterwards."""
+    one = exporter(name)
+    first, second = carrying(body), walking(body, 5)
+    for number, names in enumerate((HOSTILE[:2], HOSTILE[2:4], HOSTILE[4:])):
+        take = Take((first, second), names, ExportOptions(fps=24))
+        for part in takes_of(take, one.one_person):
+            path = tmp_path / str(number) / f"motion{one.suffix}"
+            assert one.write(part, path) == path
+            assert [file.name for file in path.parent.iterdir()] == [path.name]
+            assert path.is_dir() or path.stat().st_size > 100
+    assert exporter_of(tmp_path / f"walk{one.suffix.upper()}").name == name
+
+
+def test_a_run_writes_persons_together_or_apart_and_only_what_changed(body, tmp_path):
+    """FBX holds everyone, so it is made again when one person changes or leaves; BVH is one person's."""
+    first, second = walking(body, 4), walking(body, 5)
+    files = {"glb": tmp_path / "all.glb", "amass": tmp_path / "x.amass.npz"}
+    request = Request(tmp_path / "v.mp4", tmp_path / "w.npz", tmp_path, exports=files)
+
+    def run(*motions):
+        outcomes = export_motions(request, [Source.from_artifact(motion) for motion in motions])
+        return {outcome.file.name: outcome.why for outcome in outcomes}
+
+    new = "not there yet"
+    assert run(first, second) == {
+        "w.bvh": new, "w.person2.bvh": new, "all.glb": new, "x.amass.npz": new, "x.person2.amass.npz": new,
+    }  # fmt: skip
+    assert set(run(first, second).values()) == {UNCHANGED}
+    assert run(first) == {
+        "w.bvh": UNCHANGED, "all.glb": "number of persons changed", "x.amass.npz": UNCHANGED,
+    }  # fmt: skip
+    second.trans = second.trans + 1
+    assert run(first, second)["w.bvh"] == UNCHANGED
+    assert run(first, walking(body, 6)) == {
+        "w.bvh": UNCHANGED, "x.amass.npz": UNCHANGED,
+        **dict.fromkeys(("w.person2.bvh", "all.glb", "x.person2.amass.npz"), "motion.person2.npz changed"),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_run_writes_what_its_options_name(anylift, tmp_path):
+    words = ("run", DEMO, "--end", "0.3", "--out", "out/walk.GLB", "--bvh", "bones.bvh", "--json")
+    (shot,) = json.loads(anylift(*words).stdout)["shots"]
+    assert [step["file"] for step in shot["steps"] if step["step"] == "export"] == [
+        "out/walk.npz", "bones.bvh", "out/walk.GLB",
+    ]  # fmt: skip
+    motion = MotionArtifact.load(tmp_path / "out" / "walk.npz")
+    assert len(read_bvh(tmp_path / "bones.bvh").frames) == len(motion.poses)
+    assert (tmp_path / "out" / "walk.GLB").read_bytes()[:4] == b"glTF"
+    (tmp_path / "out" / "walk.GLB").unlink()
+    (shot,) = json.loads(anylift(*words).stdout)["shots"]
+    assert [step["file"] for step in shot["steps"] if not step["reused"]] == ["out/walk.GLB"]
 
 
 def test_what_is_no_motion_is_refused(anylift, tmp_path):

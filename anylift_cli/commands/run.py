@@ -23,6 +23,9 @@ FIGURES = {
     "frames": "frames",
 }
 
+FOLDERS = ("colmap",)
+"""Formats that are no single file, which `run` could keep up to date."""
+
 
 @opt.command
 def run(
@@ -103,6 +106,10 @@ def _files(out: Path, asked: dict[str, Path | None]) -> tuple[Path, dict[str, Pa
     one = exporter_of(out)
     if one is None:
         return out, exports
+    if one.name in FOLDERS:
+        raise UsageError(
+            f"--out {out} would be a folder", f"use `anylift export motion.npz --to {one.name}` afterwards"
+        )
     if one.name in exports:
         raise UsageError(
             f"--out {out} and --{one.name} {exports[one.name]} are both {one.name} files", "give one of them"
