@@ -1,0 +1,80 @@
+"""The video of a page: small enough to embed, quick to seek in, each frame at its own time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from anylift_cli.progress import SILENT, Progress
+from anylift_cli.video import read_frames_at
+from anylift_cli.video.writing import CLOCK
+
+SHORT_SIDE = 480
+LONG_SIDE = 960
+"""Pixels at most."""
+MOST_BYTES = 24 << 20
+"""Of the whole video, about; base64 adds a third."""
+MOST_BITS_PER_SECOND = 2_000_000
+KEY_FRAME_SECONDS = 0.5
+
+
+def small_video(
+    video: Path, frame_index: Sequence[int], timestamps: np.ndarray, origin: float, progress: Progress = SILENT
+) -> bytes:
+    """An mp4 (H.264) of some frames of a video.
+
+    Args:
+        frame_index: their numbers, ascending.
+        timestamps: (T,) seconds of each.
+        origin: time that is 0 in the new video.
+
+    Raises:
+        AnyliftError: the video cannot be read or lacks one of the frames.
+    """
+    buffer = io.BytesIO()
+    seconds = max(float(timestamps[-1] - timestamps[0]), 1.0)
+    rate = int(min(MOST_BITS_PER_SECOND, MOST_BYTES * 8 / seconds))
+    fps = max(1.0, (len(timestamps) - 1) / seconds)
+    options = {
+        "crf": "27",
+        "preset": "veryfast",
+        "maxrate": str(rate),
+        "bufsize": str(rate),
+        "g": str(max(1, round(KEY_FRAME_SECONDS * fps))),
+        "bf": "0",
+    }
+    with (
+        av.open(buffer, "w", format="mp4") as container,
+        progress.task("report: video", len(timestamps)) as task,
+    ):
+        stream = None
+        for frame, time in zip(read_frames_at(video, frame_index, max_size=LONG_SIDE), timestamps, strict=True):
+            if stream is None:
+                width, height = _size(frame.image.shape[1], frame.image.shape[0])
+                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                stream.codec_context.time_base = Fraction(1, CLOCK)
+                stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU709, ColorRange.MPEG
+                stream.codec_context.color_primaries = ColorPrimaries.BT709
+                stream.codec_context.color_trc = ColorTrc.BT709
+            image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            )
+            picture.pts, picture.time_base = round((time - origin) * CLOCK), stream.codec_context.time_base
+            container.mux(stream.encode(picture))
+            task.advance()
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, SHORT_SIDE / min(width, height), LONG_SIDE / max(width, height))
+    return round(width * scale / 2) * 2, round(height * scale / 2) * 2
