@@ -14,6 +14,7 @@ from anylift_cli.commands.run import run
 from anylift_cli.commands.stages import cameras, fit, keypoints, lift
 from anylift_cli.commands.synthesize import synthesize
 from anylift_cli.commands.train import train
+from anylift_cli.commands.view import view
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found in the video, 4 something is not installed, "
@@ -48,7 +49,7 @@ def anylift(
     """
 
 
-for command in (run, keypoints, cameras, lift, fit, export, info, synthesize):
+for command in (run, keypoints, cameras, lift, fit, export, view, info, synthesize):
     app.command()(command)
 for group in (train, evaluate):
     app.add_typer(group)
