@@ -97,6 +97,4 @@ def _solve(seen: Observation, cameras: CamerasArtifact, models: Models, starting
         points = points + seen.world_from_camera[..., None, :3, 3]
     else:
         points = in_windows(seen, first)
-    if seen.local is not None:
-        points = with_planted_feet(points, seen)
-    return refined(points, seen, scale, cameras, models, task)
+    return refined(with_planted_feet(points, seen), seen, scale, cameras, models, task)

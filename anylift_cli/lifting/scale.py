@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-_LAGS = (0.1, 0.2, 0.4)
+_LAGS = (0.1, 0.2)
 """Seconds between the positions that speeds are measured from."""
-_SPEED_CAP = 0.3
+_SPEED_CAP = 0.25
 """m/s above which a foot is taken to be in the air: how fast it is then says nothing."""
+_ALONG = 0.1
+"""How much of a speed along the line of sight counts: there, apparent size alone tells where feet are."""
 _CANDIDATES = 121
 _MAX_PAIRS = 1000
 
@@ -57,7 +60,10 @@ def path_scale(feet: Tensor, weight: Tensor, rotation: Tensor, centre: Tensor, t
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Velocities of feet and camera between frames a lag apart: (N, F, 3) and (N, 3) m/s, trust (N, F)."""
+    """Velocities of feet and camera between frames a lag apart: (N, F, 3) and (N, 1, 3) m/s, trust (N, F).
+
+    What of them is along the line of sight is shortened.
+    """
 
     feet: Tensor
     camera: Tensor
@@ -67,14 +73,16 @@ class _Pairs:
     def every(cls, lag: int, relative: Tensor, weight: Tensor, centre: Tensor, times: Tensor) -> _Pairs:
         earlier = torch.arange(0, len(times) - lag, max(1, len(times) // _MAX_PAIRS), device=times.device)
         later = earlier + lag
-        interval = (times[later] - times[earlier]).clamp_min(1e-3)
+        interval = (times[later] - times[earlier]).clamp_min(1e-3)[:, None, None]
+        sight = normalize(relative[earlier].mean(1, keepdim=True), dim=-1)
+        shortened = torch.eye(3, device=times.device) - (1 - _ALONG) * sight.mT @ sight
         return cls(
-            (relative[later] - relative[earlier]) / interval[:, None, None],
-            (centre[later] - centre[earlier]) / interval[:, None],
+            (relative[later] - relative[earlier]) / interval @ shortened,
+            (centre[later] - centre[earlier])[:, None] / interval @ shortened,
             torch.minimum(weight[later], weight[earlier]),
         )
 
     def foot_speed(self, scales: Tensor) -> Tensor:
         """Mean speed of the stiller foot at each scale (S,), capped."""
-        speed = (self.feet + scales[:, None, None, None] * self.camera[:, None]).norm(dim=-1)
+        speed = (self.feet + scales[:, None, None, None] * self.camera).norm(dim=-1)
         return torch.where(self.trust > 0.2, speed, torch.inf).amin(-1).clamp_max(_SPEED_CAP).mean(-1)
