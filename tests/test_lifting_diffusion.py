@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from anylift_cli.body.skeleton import BODY24
 from anylift_cli.errors import AnyliftError
@@ -17,7 +19,7 @@ from anylift_cli.lifting.checkpoint import describe, load_checkpoint, read_manif
 from anylift_cli.lifting.conditions import WIDTH
 from anylift_cli.lifting.diffusion import Denoiser, Schedule, ddim, ddpm
 from anylift_cli.lifting.multi_view import imagine
-from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels, rotary_angles, rotated
+from anylift_cli.lifting.networks import CrossView, NetworkConfig, ViewsAsChannels, rotary_angles, rotated
 
 MEAN = torch.tensor([0.7, -1.5])
 COVARIANCE = torch.tensor([[0.64, 0.3], [0.3, 0.25]])
@@ -108,9 +110,9 @@ def test_ancestral_sampling_goes_by_its_generator():
     assert torch.equal(runs[0], runs[1]) and not torch.allclose(runs[0], runs[2])
 
 
-def stirred(config: NetworkConfig) -> ViewsAsChannels:
+def stirred(config: NetworkConfig, kind: type[nn.Module] = ViewsAsChannels) -> nn.Module:
     """A network whose weights are all random, also those that begin at zero."""
-    network = ViewsAsChannels(config)
+    network = kind(config)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for value in network.parameters():
@@ -128,19 +130,21 @@ def small(**changed: int) -> NetworkConfig:
     return NetworkConfig(**{"width": 32, "layers": 2, "heads": 2, "expansion": 2, "condition": 5, **changed})
 
 
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
 @pytest.mark.parametrize(("patch", "views"), [(1, 4), (2, 3), (4, 2)])
-def test_network_gives_the_views_of_each_frame(patch, views):
+def test_network_gives_the_views_of_each_frame(patch, views, kind):
     config = small(patch=patch, views=views)
     noisy, step, condition, valid = inputs(config, 16)
-    clean = stirred(config)(noisy, step, condition, valid)
+    clean = stirred(config, kind)(noisy, step, condition, valid)
     assert clean.shape == noisy.shape == (2, 16, views - 1, 24, 2)
     assert torch.isfinite(clean).all() and clean.std() > 1e-3
-    assert (ViewsAsChannels(config)(noisy, step, condition, valid) == 0).all(), "an untrained network says nothing"
+    assert (kind(config)(noisy, step, condition, valid) == 0).all(), "an untrained network says nothing"
 
 
-def test_frames_that_do_not_exist_are_not_looked_at():
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
+def test_frames_that_do_not_exist_are_not_looked_at(kind):
     config = small()
-    network = stirred(config)
+    network = stirred(config, kind)
     noisy, step, condition, valid = inputs(config, 16)
     gone = slice(8, 12)
     other = [frame for frame in range(16) if not 8 <= frame < 12]
@@ -158,9 +162,10 @@ def test_frames_that_do_not_exist_are_not_looked_at():
     )  # fmt: skip
 
 
-def test_clips_do_not_see_each_other_but_their_noise_level():
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
+def test_clips_do_not_see_each_other_but_their_noise_level(kind):
     config = small()
-    network = stirred(config)
+    network = stirred(config, kind)
     noisy, step, condition, valid = inputs(config, 8)
     both = network(noisy, step, condition, valid)
     alone = network(noisy[1:], step[1:], condition[1:], valid[1:])
@@ -168,10 +173,11 @@ def test_clips_do_not_see_each_other_but_their_noise_level():
     assert not torch.allclose(both[1:], network(noisy[1:], step[1:] + 100, condition[1:], valid[1:]), atol=1e-3)
 
 
-def test_time_is_relative():
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
+def test_time_is_relative(kind):
     """A clip after frames that do not exist is told the same as at the beginning."""
     config = small(patch=2)
-    network = stirred(config)
+    network = stirred(config, kind)
     noisy, step, condition, valid = inputs(config, 8)
     later = [torch.cat([normal(*value.shape, seed=9), value], 1) for value in (noisy, condition)]
     exists = torch.cat([~valid, valid], 1)
@@ -179,6 +185,35 @@ def test_time_is_relative():
     assert torch.allclose(found, network(noisy, step, condition, valid), atol=1e-5)
     backwards = network(noisy.flip(1), step, condition.flip(1), valid).flip(1)
     assert not torch.allclose(backwards, network(noisy, step, condition, valid), atol=1e-3), "time has a direction"
+
+
+def test_views_across_are_told_apart_and_look_at_each_other():
+    config = small(patch=2)
+    network = stirred(config, CrossView)
+    noisy, step, condition, valid = inputs(config, 8)
+    clean = network(noisy, step, condition, valid)
+    order = [1, 2, 0]
+    exchanged = network(noisy[:, :, order], step, condition, valid)
+    assert not torch.allclose(exchanged, clean[:, :, order], atol=1e-3), "a view has a place"
+    other = noisy.clone()
+    other[:, :4, 1] += 3
+    changed = network(other, step, condition, valid) - clean
+    assert changed[:, 4:, 0].abs().max() > 1e-3, "another view of other frames"
+
+
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
+def test_hidden_conditions_change_nothing(kind):
+    config = small(hidden=((1, 3),))
+    network = stirred(config, kind)
+    noisy, step, condition, valid = inputs(config, 8)
+    clean = network(noisy, step, condition, valid)
+    before = condition.clone()
+    for column in range(5):
+        other = condition.clone()
+        other[..., column] += 1
+        same = torch.equal(network(noisy, step, other, valid), clean)
+        assert same == (column in (1, 2))
+    assert torch.equal(condition, before)
 
 
 def test_rotary_products_tell_distance_only():
@@ -192,9 +227,10 @@ def test_rotary_products_tell_distance_only():
     assert float(products[0, 0]) == pytest.approx(float(query[0] @ key[0]), abs=1e-5)
 
 
-def test_every_weight_learns():
+@pytest.mark.parametrize("kind", [ViewsAsChannels, CrossView])
+def test_every_weight_learns(kind):
     config = small()
-    network = stirred(config)
+    network = stirred(config, kind)
     network(*inputs(config, 16)).square().mean().backward()
     still = [name for name, value in network.named_parameters() if value.grad is None or value.grad.abs().max() == 0]
     assert not still
@@ -219,7 +255,7 @@ CONFIG = small(condition=WIDTH)
 
 
 def manifest_of(config: NetworkConfig = CONFIG) -> dict:
-    return describe(config, frames=16, fps=30.0, steps=100, lengths=[0.4, 0.3])
+    return describe(ViewsAsChannels(config), frames=16, fps=30.0, steps=100, lengths=[0.4, 0.3])
 
 
 @pytest.fixture
@@ -234,10 +270,23 @@ def rewritten(path: Path, manifest: object) -> Path:
     return path
 
 
+def test_checkpoints_of_either_kind_come_back(tmp_path):
+    config = replace(CONFIG, hidden=((0, 2), (3, 4)))
+    network = stirred(config, CrossView)
+    described = describe(network, frames=16, fps=30.0, steps=100, lengths=[0.4])
+    save_checkpoint(tmp_path / "model.safetensors", network, described)
+    loaded, _ = load_checkpoint(tmp_path / "model.safetensors")
+    assert type(loaded) is CrossView and loaded.config == config
+    arguments = inputs(config, 16)
+    with torch.no_grad():
+        theirs, ours = network(*arguments), loaded(*arguments)
+    assert (ours - theirs).abs().max() < 0.01 * theirs.abs().max()
+
+
 def test_checkpoints_come_back(saved):
     path, network = saved
     loaded, manifest = load_checkpoint(path)
-    assert manifest == manifest_of()
+    assert manifest == json.loads(json.dumps(manifest_of()))
     assert manifest["keypoints"] == list(BODY24) and manifest["network"]["width"] == 32
     assert loaded.config == CONFIG and not loaded.training
     for name, value in network.state_dict().items():

@@ -27,12 +27,12 @@ from anylift_cli.lifting.checkpoint import load_checkpoint
 from anylift_cli.lifting.conditions import WIDTH, conditions
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.multi_view import triangulated
-from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
+from anylift_cli.lifting.networks import CrossView, NetworkConfig, ViewsAsChannels
 from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL
 from anylift_cli.training.log import LOG_FILE, TrainingLog
 from anylift_cli.training.loop import STATE_FILE, LoopConfig, learning_rate, train
 from anylift_cli.training.mocap_batches import Batch, MocapBatches
-from anylift_cli.training.multi_view import MODEL_FILE, MultiViewConfig, errors, multi_view_loss, train_from_mocap
+from anylift_cli.training.multi_view import MODEL_FILE, MultiViewConfig, errors, multi_view_loss, train_multi_view
 
 FRAMES = 16
 TINY = MultiViewConfig(
@@ -352,8 +352,8 @@ sys.path.insert(0, {tests!r})
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from test_training import TINY, train_from_mocap
-train_from_mocap([Path({mocap!r})], Path({folder!r}), TINY)
+from test_training import TINY, train_multi_view
+train_multi_view([Path({mocap!r})], Path({folder!r}), TINY, "anylift train")
 """
 
 
@@ -361,7 +361,7 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = train_from_mocap([mocap], tmp_path / "whole", TINY)
+        whole = train_multi_view([mocap], tmp_path / "whole", TINY, "anylift train")
         folder = tmp_path / "killed"
         script = KILLED.format(tests=str(Path(__file__).parent), mocap=str(mocap), folder=str(folder))
         process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -371,7 +371,7 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was over before it could be killed"
         assert torch.load(folder / STATE_FILE, weights_only=True)["step"] == 50
-        again = train_from_mocap([mocap], folder, TINY)
+        again = train_multi_view([mocap], folder, TINY, "anylift train")
     finally:
         torch.set_num_threads(threads)
     assert logged(folder) == logged(tmp_path / "whole")
@@ -389,12 +389,13 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
 @pytest.mark.parametrize(
     "changed",
     [{"frames": 15}, {"frames": 0}, {"frames": 4, "network": replace(TINY.network, heads=0)},
-     {"network": replace(TINY.network, width=33, heads=2)}, {"network": replace(TINY.network, width=30, heads=2)}],
-    ids=("a frame left", "none", "no heads", "heads that do not divide", "odd heads"),
+     {"network": replace(TINY.network, width=33, heads=2)}, {"network": replace(TINY.network, width=30, heads=2)},
+     {"kind": "other"}],
+    ids=("a frame left", "none", "no heads", "heads that do not divide", "odd heads", "no such network"),
 )  # fmt: skip
 def test_impossible_sizes_are_refused(tmp_path, mocap, changed):
     with pytest.raises(UsageError):
-        train_from_mocap([mocap], tmp_path / "out", replace(TINY, **changed))
+        train_multi_view([mocap], tmp_path / "out", replace(TINY, **changed), "anylift train")
     assert not (tmp_path / "out").exists()
 
 
@@ -407,6 +408,12 @@ def test_from_the_command_line(tmp_path, anylift):
     assert path == tmp_path / "net" / MODEL_FILE
     network, manifest = load_checkpoint(path)
     assert network.config.width == 32 and manifest["command"] == "anylift train from-mocap tiny.npz"
+    other = ("--network", "cross-view", "--without", "camera", "--without", "local")
+    done = anylift("train", "from-mocap", "tiny.npz", "--out", "across", *sizes, *other, OMP_NUM_THREADS="1")
+    network, _ = load_checkpoint(tmp_path / json.loads(done.stdout)["checkpoint"])
+    assert type(network) is CrossView and network.config.hidden == ((72, 84), (90, 93), (93, 189))
+    done = anylift("train", "from-mocap", "tiny.npz", "--out", "no", *sizes, "--without", "legs")
+    assert done.returncode == 2 and "no part 'legs' to train without" in done.stderr
     other = replace(TINY, frames=8)
     with pytest.raises(AnyliftError, match="other settings"):
-        train_from_mocap([tmp_path / "tiny.npz"], tmp_path / "net", other)
+        train_multi_view([tmp_path / "tiny.npz"], tmp_path / "net", other, "anylift train")

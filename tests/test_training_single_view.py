@@ -266,7 +266,7 @@ def test_it_learns_and_leaves_a_checkpoint_of_its_kind(folder, tmp_path):
     loss = [row["loss"] for row in rows if "loss" in row]
     assert loss[1] < 0.8 * loss[0]
     assert {"test/points", "test/lines_unlined"} <= set(rows[-1])
-    network, manifest = load_checkpoint(path, kind=SINGLE_VIEW)
+    network, manifest = load_checkpoint(path, kinds=SINGLE_VIEW)
     assert isinstance(network, SingleView) and manifest["frames"] == FRAMES and manifest["fps"] == 30
     assert len(manifest["training"]["data"]) == 3
     noisy = torch.randn(2, FRAMES, 24, 2)

@@ -30,7 +30,7 @@ from anylift_cli.training.cleaning import cleaned
 from anylift_cli.training.clips import mean_lengths
 from anylift_cli.training.loop import LoopConfig
 from anylift_cli.training.mocap_batches import MocapBatches
-from anylift_cli.training.multi_view import MultiViewConfig, train_from_mocap
+from anylift_cli.training.multi_view import MultiViewConfig, train_multi_view
 from anylift_cli.training.point_clips import (
     PointClip,
     read_point_clips,
@@ -394,7 +394,7 @@ def test_from_videos_to_a_lifter(prior, folder, scenes, tmp_path):
         NetworkConfig(width=32, layers=1, heads=1, expansion=2, condition=WIDTH), LOOP,
         frames=FRAMES, batch=8, noise_steps=50,
     )  # fmt: skip
-    path = train_from_mocap([clips], tmp_path / "c", config)
+    path = train_multi_view([clips], tmp_path / "c", config, "anylift train")
     assert losses(tmp_path / "c")[-1] < 0.9 * losses(tmp_path / "c")[0]
     imagination = Imagination.load(path, "cpu")
     seen = observe(*artifacts(scenes[0]), 0, "cpu")

@@ -28,6 +28,15 @@ Width = Annotated[int, typer.Option(help="Of the network.")]
 Layers = Annotated[int, typer.Option(help="Of the network.")]
 Patch = Annotated[int, typer.Option(min=1, help="Frames that share a token.")]
 Frames = Annotated[int, typer.Option(help="Of a window.")]
+Kind = Annotated[
+    str, typer.Option(metavar="views-as-channels|cross-view", help="Of network: quick on CPUs, or for GPUs.")
+]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar="PART", help="Train without camera or local, to see its worth. Repeatable.")
+]
+WithoutOfView = Annotated[
+    list[str] | None, typer.Option(metavar="PART", help="Train without camera or lines, to see its worth. Repeatable.")
+]
 Precision = Annotated[str, typer.Option(metavar="fp32|bf16", help="bf16 for GPUs.")]
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the network.")]
 
@@ -42,10 +51,12 @@ def from_mocap(
     batch: Batch = 64,
     rate: Rate = 1.2e-3,
     decay: Decay = 0.4,
+    network: Kind = "views-as-channels",
     width: Width = 192,
     layers: Layers = 6,
     patch: Patch = 4,
     frames: Frames = 120,
+    without: Without = None,
     precision: Precision = "fp32",
     compiled: Compiled = False,
 ) -> None:
@@ -54,7 +65,8 @@ def from_mocap(
     Example: anylift train from-mocap cmu_30fps.npz deepmimic_30fps.npz --out out/human --steps 20000
     """
     loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
-    _train_multi_view(common, mocap, out, (width, layers, patch), loop, frames, batch)
+    size = {"width": width, "layers": layers, "heads": width // 32, "patch": patch}
+    _train_multi_view(common, "from-mocap", mocap, out, network, size, without or [], loop, frames, batch)
 
 
 @train.command("multi-view")
@@ -67,10 +79,12 @@ def multi_view(
     batch: Batch = 64,
     rate: Rate = 1.2e-3,
     decay: Decay = 0.4,
+    network: Kind = "views-as-channels",
     width: Width = 192,
     layers: Layers = 6,
     patch: Patch = 4,
     frames: Frames = 120,
+    without: Without = None,
     precision: Precision = "fp32",
     compiled: Compiled = False,
 ) -> None:
@@ -79,7 +93,8 @@ def multi_view(
     Example: anylift train multi-view out/kicks/clips.npz --out out/kicks/c
     """
     loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
-    _train_multi_view(common, clips, out, (width, layers, patch), loop, frames, batch)
+    size = {"width": width, "layers": layers, "heads": width // 32, "patch": patch}
+    _train_multi_view(common, "multi-view", clips, out, network, size, without or [], loop, frames, batch)
 
 
 @train.command("prepare")
@@ -139,6 +154,7 @@ def single_view(
     projected: Annotated[
         float, typer.Option(min=0, max=1, help="Share of windows that are projections of local 3D poses.")
     ] = 1 / 3,
+    without: WithoutOfView = None,
     precision: Precision = "fp32",
     compiled: Compiled = False,
 ) -> None:
@@ -148,13 +164,14 @@ def single_view(
     """
     from anylift_cli.chain import check_device
     from anylift_cli.lifting.networks import NetworkConfig
-    from anylift_cli.lifting.single_view import SINGLE_WIDTH
+    from anylift_cli.lifting.single_view import PARTS, SINGLE_WIDTH
     from anylift_cli.training.loop import LoopConfig
     from anylift_cli.training.single_view import SingleViewConfig, train_single_view
 
     check_device(common.device)
+    hidden = _columns(without or [], PARTS)
     config = SingleViewConfig(
-        NetworkConfig(width, layers, width // 32, patch=patch, views=2, condition=SINGLE_WIDTH),
+        NetworkConfig(width, layers, width // 32, patch=patch, views=2, condition=SINGLE_WIDTH, hidden=hidden),
         LoopConfig(steps, rate, decay=decay, precision=precision, compile=compiled),
         frames, batch, projected, seed=common.seed,
     )  # fmt: skip
@@ -199,24 +216,34 @@ def synthesize(
 
 def _train_multi_view(
     common: opt.Common,
+    command: str,
     files: list[Path],
     out: Path,
-    size: tuple[int, int, int],
+    kind: str,
+    size: dict[str, int],
+    without: list[str],
     loop: dict[str, Any],
     frames: int,
     batch: int,
 ) -> None:
     from anylift_cli.chain import check_device
-    from anylift_cli.lifting.conditions import WIDTH
+    from anylift_cli.lifting.conditions import PARTS, WIDTH
     from anylift_cli.lifting.networks import NetworkConfig
     from anylift_cli.training.loop import LoopConfig
-    from anylift_cli.training.multi_view import MultiViewConfig, train_from_mocap
+    from anylift_cli.training.multi_view import MultiViewConfig, train_multi_view
 
     check_device(common.device)
-    width, layers, patch = size
-    config = MultiViewConfig(
-        NetworkConfig(width, layers, width // 32, patch=patch, condition=WIDTH),
-        LoopConfig(**loop), frames, batch, seed=common.seed,
-    )  # fmt: skip
-    path = train_from_mocap(files, out, config, common.device, common.progress)
+    network = NetworkConfig(**size, condition=WIDTH, hidden=_columns(without, PARTS))
+    config = MultiViewConfig(network, LoopConfig(**loop), frames, batch, seed=common.seed, kind=kind)
+    told = f"anylift train {command} {' '.join(path.name for path in files)}"
+    path = train_multi_view(files, out, config, told, common.device, common.progress)
     common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
+
+
+def _columns(without: list[str], parts: dict[str, tuple[slice, ...]]) -> tuple[tuple[int, int], ...]:
+    from anylift_cli.errors import UsageError
+
+    for part in without:
+        if part not in parts:
+            raise UsageError(f"there is no part '{part}' to train without", f"choose of {', '.join(parts)}")
+    return tuple((columns.start, columns.stop) for part in sorted(without) for columns in parts[part])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,34 +15,41 @@ from anylift_cli.body.skeleton import BODY24
 from anylift_cli.errors import AnyliftError
 from anylift_cli.lifting.canonical import DISTANCE, FOCAL
 from anylift_cli.lifting.conditions import WIDTH
-from anylift_cli.lifting.networks import NetworkConfig, SingleView, ViewsAsChannels
+from anylift_cli.lifting.networks import CrossView, NetworkConfig, SingleView, ViewsAsChannels
 
 FORMAT = 1
-KIND = "views-as-channels"
-SINGLE_VIEW = "single-view"
-_NETWORKS = {KIND: ViewsAsChannels, SINGLE_VIEW: SingleView}
+MULTI_VIEW = {"views-as-channels": ViewsAsChannels, "cross-view": CrossView}
+"""Networks that lift, by kind."""
+SINGLE_VIEW = {"single-view": SingleView}
+"""Networks of stage A."""
+Kinds = Mapping[str, Callable[[NetworkConfig], torch.nn.Module]]
 
 
-def describe(
-    config: NetworkConfig, *, frames: int, fps: float, steps: int, lengths: list[float], kind: str = KIND
-) -> dict[str, Any]:
+def describe(network: torch.nn.Module, *, frames: int, fps: float, steps: int, lengths: list[float]) -> dict[str, Any]:
     """What a checkpoint must agree on with the code that runs it.
 
     Args:
         frames, fps: of the training windows.
         steps: of the noise schedule.
         lengths: (E,) m, edge lengths of the mean body of the training data.
-        kind: of the network: `KIND` or `SINGLE_VIEW`.
     """
+    kind = next(name for name, made in (MULTI_VIEW | SINGLE_VIEW).items() if made is type(network))
     return {
-        "format": FORMAT,
-        "keypoints": list(BODY24),
-        "units": {"distance": DISTANCE, "focal": FOCAL, "conditions": WIDTH},
+        **_agreed(),
         "frames": frames,
         "fps": fps,
         "noise_steps": steps,
         "lengths": lengths,
-        "network": {"kind": kind, **asdict(config)},
+        "network": {"kind": kind, **asdict(network.config)},
+    }
+
+
+def _agreed() -> dict[str, Any]:
+    """What checkpoints and this code have in common."""
+    return {
+        "format": FORMAT,
+        "keypoints": list(BODY24),
+        "units": {"distance": DISTANCE, "focal": FOCAL, "conditions": WIDTH},
     }
 
 
@@ -56,8 +64,8 @@ def save_checkpoint(path: Path, network: torch.nn.Module, manifest: dict[str, An
         save_file(weights, str(temporary), metadata={"manifest": json.dumps(manifest)})
 
 
-def read_manifest(path: Path, kind: str = KIND) -> dict[str, Any]:
-    """The manifest of a checkpoint of one kind, checked against this code.
+def read_manifest(path: Path, kinds: Kinds = MULTI_VIEW) -> dict[str, Any]:
+    """The manifest of a checkpoint of one of some kinds, checked against this code.
 
     Raises:
         AnyliftError: missing, damaged, of another program, or trained for other points, units or conditions.
@@ -73,15 +81,14 @@ def read_manifest(path: Path, kind: str = KIND) -> dict[str, Any]:
         raise AnyliftError(f"{path} is damaged or not a safetensors file: {error}") from error
     try:
         manifest = json.loads(header["manifest"])
-        expected = describe(NetworkConfig(), frames=0, fps=0, steps=0, lengths=[])
-        for name in ("format", "keypoints", "units"):
-            if manifest[name] != expected[name]:
+        for name, expected in _agreed().items():
+            if manifest[name] != expected:
                 raise AnyliftError(
                     f"{path} was trained with other {name}: {_short(manifest[name])}, this version needs "
-                    f"{_short(expected[name])}",
+                    f"{_short(expected)}",
                     "train it again with this version, or use the version that made it",
                 )
-        _network_config(path, manifest, kind)
+        _network_of(path, manifest, kinds)
     except (KeyError, TypeError, ValueError) as error:
         raise AnyliftError(
             f"{path} has no anylift manifest ({error})", "give a checkpoint made by `anylift train`"
@@ -90,17 +97,17 @@ def read_manifest(path: Path, kind: str = KIND) -> dict[str, Any]:
 
 
 def load_checkpoint(
-    path: Path, device: str = "cpu", kind: str = KIND
-) -> tuple[ViewsAsChannels | SingleView, dict[str, Any]]:
-    """The network of one kind, ready to run, and its manifest.
+    path: Path, device: str = "cpu", kinds: Kinds = MULTI_VIEW
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """A network of one of some kinds, ready to run, and its manifest.
 
     Raises:
         AnyliftError: see `read_manifest`; or weights that do not fit the manifest.
     """
     from safetensors.torch import load_file
 
-    manifest = read_manifest(path, kind)
-    network = _NETWORKS[kind](_network_config(path, manifest, kind))
+    manifest = read_manifest(path, kinds)
+    network = _network_of(path, manifest, kinds)
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(str(path)).items()})
     except RuntimeError as error:
@@ -110,19 +117,24 @@ def load_checkpoint(
     return network.to(device).eval(), manifest
 
 
-def _network_config(path: Path, manifest: dict[str, Any], kind: str) -> NetworkConfig:
+def _network_of(path: Path, manifest: dict[str, Any], kinds: Kinds) -> torch.nn.Module:
     described = dict(manifest["network"])
     found = described.pop("kind")
-    if found != kind:
-        raise AnyliftError(f"{path} holds a network of kind '{found}', this needs '{kind}'", _way_to(found))
-    return NetworkConfig(**described)
+    if found not in kinds:
+        raise AnyliftError(
+            f"{path} holds a network of kind '{found}', this needs '{' or '.join(kinds)}'", _way_to(found)
+        )
+    hidden = tuple((first, end) for first, end in described.pop("hidden", ()))
+    with torch.device("meta"):
+        network = kinds[found](NetworkConfig(**described, hidden=hidden))
+    return network.to_empty(device="cpu")
 
 
 def _way_to(found: str) -> str:
     """What a checkpoint of another kind is good for."""
-    if found == SINGLE_VIEW:
+    if found in SINGLE_VIEW:
         return "it is stage A's: `anylift train synthesize` and `train multi-view` make a lifter's checkpoint of it"
-    if found == KIND:
+    if found in MULTI_VIEW:
         return "it is a lifter's checkpoint: `anylift lift` takes it, synthesis needs one of `train single-view`"
     return "use the version that made it"
 

@@ -13,6 +13,10 @@ CAMERA = slice(3 * len(BODY24), 3 * len(BODY24) + 12)
 """Columns that hold the camera trajectory C."""
 PATH = slice(CAMERA.stop + 6, CAMERA.stop + 9)
 """Columns that hold the path of the size root."""
+LOCAL = slice(PATH.stop, PATH.stop + 4 * len(BODY24))
+"""Columns that hold an estimator's points."""
+PARTS = {"camera": (CAMERA, PATH), "local": (LOCAL,)}
+"""What a network can be trained without, to see what it is worth."""
 WIDTH = 3 * len(BODY24) + 12 + 3 + 3 + 3 + 4 * len(BODY24)
 
 

@@ -21,6 +21,7 @@ class NetworkConfig:
         patch: consecutive frames that share a token.
         views: V, the input view among them.
         condition: numbers per frame that the network is told.
+        hidden: ranges (first, end) of these that it is not told after all.
     """
 
     width: int = 192
@@ -30,6 +31,7 @@ class NetworkConfig:
     patch: int = 4
     views: int = 4
     condition: int = 0
+    hidden: tuple[tuple[int, int], ...] = ()
 
 
 class ViewsAsChannels(nn.Module):
@@ -56,15 +58,57 @@ class ViewsAsChannels(nn.Module):
             condition: (B, T, C).
             valid: (B, T) frames that exist.
         """
-        batch, frames = noisy.shape[:2]
-        tokens = torch.cat([noisy.flatten(2), condition], -1).unflatten(1, (-1, self.config.patch)).flatten(2)
-        hidden = self.embed(tokens)
+        told = _told(condition, self.config)
+        hidden = self.embed(_patches(torch.cat([noisy.flatten(2), told], -1), self.config.patch))
         level = self.level(step)
-        exists = valid.unflatten(1, (-1, self.config.patch)).any(-1)
+        exists = _patches(valid, self.config.patch).any(-1)
         angles = rotary_angles(hidden.shape[1], self.config.width // self.config.heads, hidden.device)
         for block in self.blocks:
             hidden = block(hidden, level, exists, angles)
-        return self.output(self.norm(hidden)).reshape(batch, frames, *noisy.shape[2:])
+        return self.output(self.norm(hidden)).reshape(noisy.shape)
+
+
+class CrossView(nn.Module):
+    """Tokens of `patch` frames of one virtual view, which look along time and at each other's views (ALGORITHM 4.1).
+
+    Views are told apart by their azimuth.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, heads, expansion = config.width, config.heads, config.expansion
+        self.embed = nn.Linear(config.patch * (2 * len(BODY24) + config.condition), width)
+        self.azimuth = nn.Linear(2, width)
+        self.level = StepEmbedding(width)
+        self.times = nn.ModuleList(Block(width, heads, expansion) for _ in range(config.layers))
+        self.views = nn.ModuleList(Block(width, heads, expansion) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, config.patch * 2 * len(BODY24))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, noisy: Tensor, step: Tensor, condition: Tensor, valid: Tensor) -> Tensor:
+        """Clean views of noisy ones (B, T, V - 1, 24, 2); see `ViewsAsChannels.forward`."""
+        views, patch = noisy.shape[2], self.config.patch
+        told = _told(condition, self.config)[:, :, None].expand(-1, -1, views, -1)
+        tokens = torch.cat([noisy.flatten(3), told], -1).transpose(1, 2)
+        azimuth = torch.arange(1, views + 1, device=noisy.device) * (2 * math.pi / (views + 1))
+        azimuth = self.azimuth(torch.stack([azimuth.sin(), azimuth.cos()], -1))
+        hidden = self.embed(_patches(tokens.flatten(0, 1), patch)).unflatten(0, (-1, views)) + azimuth[:, None]
+        count = hidden.shape[2]
+        level = self.level(step)
+        along_time, along_views = level.repeat_interleave(views, 0), level.repeat_interleave(count, 0)
+        exists = _patches(valid, patch).any(-1).repeat_interleave(views, 0)
+        everything = torch.ones(len(along_views), views, dtype=torch.bool, device=noisy.device)
+        angles = rotary_angles(count, self.config.width // self.config.heads, noisy.device)
+        level_angles = torch.zeros_like(angles[:1]).expand(views, -1)
+        for time, view in zip(self.times, self.views, strict=True):
+            hidden = time(hidden.flatten(0, 1), along_time, exists, angles).unflatten(0, (-1, views))
+            crossed = view(hidden.transpose(1, 2).flatten(0, 1), along_views, everything, level_angles)
+            hidden = crossed.unflatten(0, (-1, count)).transpose(1, 2)
+        clean = self.output(self.norm(hidden)).unflatten(-1, (patch, len(BODY24), 2)).flatten(2, 3)
+        return clean.transpose(1, 2)
 
 
 class SingleView(nn.Module):
@@ -126,6 +170,18 @@ class Block(nn.Module):
         hidden = hidden + gate_a * self.merge(mixed.transpose(1, 2).flatten(2))
         inner = self.norm_forward(hidden) * (1 + scale_f) + shift_f
         return hidden + gate_f * self.forward_out(functional.gelu(self.forward_in(inner)))
+
+
+def _told(condition: Tensor, config: NetworkConfig) -> Tensor:
+    told = condition.clone() if config.hidden else condition
+    for first, end in config.hidden:
+        told[..., first:end] = 0
+    return told
+
+
+def _patches(values: Tensor, patch: int) -> Tensor:
+    """(B, T, ...) as tokens (B, T / patch, patch · ...)."""
+    return values.unflatten(1, (-1, patch)).flatten(2)
 
 
 def rotary_angles(count: int, width: int, device: torch.device) -> Tensor:

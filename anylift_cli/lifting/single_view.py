@@ -19,6 +19,12 @@ from anylift_cli.lifting.observation import ROOT, root_of
 CAMERA_WIDTH = PATH.stop - CAMERA.start
 SINGLE_WIDTH = CAMERA_WIDTH + 3 * len(BODY24)
 """What a view is told of each frame: its camera, up and size root, and a line for each point."""
+_PATH_START = PATH.start - CAMERA.start
+PARTS = {
+    "camera": (slice(0, CAMERA.stop - CAMERA.start), slice(_PATH_START, CAMERA_WIDTH)),
+    "lines": (slice(CAMERA_WIDTH, SINGLE_WIDTH),),
+}
+"""What a network can be trained without, to see what it is worth."""
 
 ViewDenoiser = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(noisy parts (B, T, V - 1, 24, 2), step (B,), lines (B, T, V - 1, 24, 3)) → clean parts (B, T, V - 1, 24, 2)."""

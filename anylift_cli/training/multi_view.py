@@ -14,11 +14,11 @@ from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.body.mocap import MEASURED_POINTS
 from anylift_cli.errors import UsageError
 from anylift_cli.geometry.alignment import align_points
-from anylift_cli.lifting.checkpoint import describe, save_checkpoint
+from anylift_cli.lifting.checkpoint import MULTI_VIEW, describe, save_checkpoint
 from anylift_cli.lifting.conditions import WIDTH
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.multi_view import imagine, triangulated
-from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
+from anylift_cli.lifting.networks import NetworkConfig
 from anylift_cli.lifting.observation import root_of
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.training.loop import LoopConfig, train
@@ -41,6 +41,7 @@ class MultiViewConfig:
         frames: of a window.
         batch: windows a step.
         noise_steps: N of the noise schedule.
+        kind: of the network, one of `MULTI_VIEW`.
     """
 
     network: NetworkConfig = field(default_factory=lambda: NetworkConfig(condition=WIDTH))
@@ -49,20 +50,32 @@ class MultiViewConfig:
     batch: int = 64
     noise_steps: int = 1000
     seed: int = 0
+    kind: str = "views-as-channels"
 
 
-def train_from_mocap(
-    files: list[Path], folder: Path, config: MultiViewConfig, device: str = "cpu", progress: Progress = SILENT
+def train_multi_view(
+    files: list[Path],
+    folder: Path,
+    config: MultiViewConfig,
+    command: str,
+    device: str = "cpu",
+    progress: Progress = SILENT,
 ) -> Path:
-    """Train on the "train" clips of compact mocap files, watch the "test" clips; the checkpoint's path.
+    """Train on the "train" clips of compact mocap files or of synthesised ones, watch the "test" clips.
+
+    Args:
+        command: what the checkpoint says that it was made by.
+
+    Returns:
+        The checkpoint's path.
 
     Raises:
-        UsageError: frames that the network's tokens do not divide, a width that its heads do not.
+        UsageError: no such kind of network, frames that its tokens do not divide, a width that its heads do not.
         AnyliftError: files that are no mocap; a folder of another training; a loss that is not finite.
     """
     _check(config)
     torch.manual_seed(config.seed)
-    network = ViewsAsChannels(config.network).to(device)
+    network = MULTI_VIEW[config.kind](config.network).to(device)
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
     schedule = Schedule.cosine(config.noise_steps, device)
@@ -74,9 +87,9 @@ def train_from_mocap(
     }
     lengths = [round(float(value), 5) for value in data.lengths]
     manifest = {
-        **describe(config.network, frames=config.frames, fps=data.rate, steps=config.noise_steps, lengths=lengths),
+        **describe(network, frames=config.frames, fps=data.rate, steps=config.noise_steps, lengths=lengths),
         "training": identity | {"loop": asdict(config.loop)},
-        "command": f"anylift train from-mocap {' '.join(path.name for path in files)}",
+        "command": command,
     }
 
     def loss_of(model: nn.Module, step: int) -> dict[str, Tensor]:
@@ -95,6 +108,8 @@ def train_from_mocap(
 
 def _check(config: MultiViewConfig) -> None:
     network = config.network
+    if config.kind not in MULTI_VIEW:
+        raise UsageError(f"there is no network of kind '{config.kind}'", f"choose of {', '.join(MULTI_VIEW)}")
     if config.frames < 2 or config.frames % network.patch:
         raise UsageError(
             f"a window cannot have {config.frames} frames",

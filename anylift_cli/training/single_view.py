@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import UsageError
-from anylift_cli.lifting.checkpoint import SINGLE_VIEW, describe, save_checkpoint
+from anylift_cli.lifting.checkpoint import describe, save_checkpoint
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.epipolar import line_distance
 from anylift_cli.lifting.networks import NetworkConfig, SingleView
@@ -72,9 +72,7 @@ def train_single_view(
     }
     lengths = [round(float(value), 5) for value in data.lengths]
     manifest = {
-        **describe(
-            network.config, frames=config.frames, fps=RATE, steps=config.noise_steps, lengths=lengths, kind=SINGLE_VIEW
-        ),
+        **describe(network, frames=config.frames, fps=RATE, steps=config.noise_steps, lengths=lengths),
         "training": identity | {"loop": asdict(config.loop)},
         "command": f"anylift train single-view {clips.name}",
     }
