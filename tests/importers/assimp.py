@@ -43,7 +43,7 @@ def read_with_assimp(path: Path, frames: int) -> AssimpScene:
     out = path.with_name(path.name + ".assjson")
     done = subprocess.run([program, "export", path, out, "-fassjson"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and out.exists(), done.stdout + done.stderr
-    scene = json.loads(out.read_text(encoding="utf-8"))
+    scene = json.loads(out.read_text(encoding="utf-8").replace("\\'", "'"))
     animation = scene["animations"][0]
     channels = {one["name"]: one for one in animation["channels"]}
     poses: dict[str, np.ndarray] = {}

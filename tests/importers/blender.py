@@ -38,7 +38,9 @@ class BlenderScene:
         return [name for name, _ in self.about["bones"][armature]], self.arrays[f"bones/{armature}"]
 
 
-def read_with_blender(path: Path, fps: float, frames: int, scale: float = 1.0, png: Path | None = None) -> BlenderScene:
+def read_with_blender(
+    path: Path, fps: float, frames: int, scale: float = 1.0, png: Path | None = None, native: bool = False
+) -> BlenderScene:
     """Import `path` in a process of its own; skips the test where Blender is not installed.
 
     Args:
@@ -46,12 +48,13 @@ def read_with_blender(path: Path, fps: float, frames: int, scale: float = 1.0, p
         fps: rate of the file, at which `frames` moments are sampled.
         scale: metres per unit, for BVH.
         png: where to draw the middle frame through the first camera.
+        native: use Blender's newer FBX importer, which is written in C++, instead of the one written in Python.
     """
     python = os.environ.get("ANYLIFT_BLENDER_PYTHON")
     if not python:
         pytest.skip("ANYLIFT_BLENDER_PYTHON names no interpreter with bpy")
     out = path.with_name(path.name + ".blender.npz")
-    wanted = {"path": str(path), "out": str(out), "fps": fps, "frames": frames, "scale": scale}
+    wanted = {"path": str(path), "out": str(out), "fps": fps, "frames": frames, "scale": scale, "native": native}
     if png:
         wanted["render"] = str(png)
     done = subprocess.run(

@@ -15,11 +15,13 @@ import bpy
 import numpy as np
 
 
-def import_file(path: Path, scale: float) -> None:
+def import_file(path: Path, scale: float, native: bool) -> None:
     """Import with the importer's defaults; BVH has no unit, so `scale` gives metres per unit of its."""
     name = str(path)
     if path.suffix == ".bvh":
         bpy.ops.import_anim.bvh(filepath=name, global_scale=scale, update_scene_fps=True)
+    elif path.suffix == ".fbx" and native:
+        bpy.ops.wm.fbx_import(filepath=name)
     elif path.suffix == ".fbx":
         bpy.ops.import_scene.fbx(filepath=name)
     elif path.suffix in (".glb", ".gltf"):
@@ -93,7 +95,7 @@ def main() -> None:
     scene = bpy.context.scene
     scene.render.fps = round(wanted["fps"])
     scene.render.fps_base = round(wanted["fps"]) / wanted["fps"]
-    import_file(Path(wanted["path"]), wanted.get("scale", 1.0))
+    import_file(Path(wanted["path"]), wanted.get("scale", 1.0), wanted.get("native", False))
 
     found: dict[str, list] = {}
     start = first_key()

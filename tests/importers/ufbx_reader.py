@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -22,7 +23,8 @@ class UfbxScene:
         about: fps, unit (metres), begin and end (s), warnings, take.
         poses: {node: (T, 4, 4)} to the world; cameras look along their -z with their y up.
         parents: {node: parent}, "" for the scene's root.
-        values: {(node, property): (T,)} of the numbers that are animated.
+        values: {property: (T,)} of the numbers that are animated, of the last that has it.
+        properties: {node: names of what it has}.
         lenses: {camera: film width, height (inches), field of view x, y (degrees), image width, height}.
         vertices: {mesh: (V, 3)} in its own axes and the file's unit; normals: the same of unit length; faces: (F, 3).
         weights: {mesh: {joint: (V,)}}.
@@ -32,7 +34,8 @@ class UfbxScene:
     about: dict
     poses: dict[str, np.ndarray]
     parents: dict[str, str]
-    values: dict[tuple[str, str], np.ndarray]
+    values: dict[str, np.ndarray]
+    properties: dict[str, set[str]]
     lenses: dict[str, tuple[float, ...]]
     vertices: dict[str, np.ndarray]
     normals: dict[str, np.ndarray]
@@ -51,7 +54,7 @@ def read_with_ufbx(path: Path, fps: float, frames: int, numbers: tuple[str, ...]
     In a process of its own, because ufbx's Python binding can crash.
 
     Args:
-        numbers: names of animated numbers to evaluate wherever they are.
+        numbers: names of animated numbers to evaluate.
     """
     if not importlib.util.find_spec("ufbx"):
         pytest.skip("ufbx is not installed (pip install ufbx)")
@@ -63,9 +66,10 @@ def read_with_ufbx(path: Path, fps: float, frames: int, numbers: tuple[str, ...]
 
 
 def main() -> None:
-    """Do what the first argument asks for.
+    """Do what the first argument asks for, then end the process at once.
 
-    Objects of the binding do not keep alive what they belong to: all that is asked for twice is held in a list.
+    Objects of the binding do not keep alive what they belong to: all that is asked for twice is held in a list, and
+    nothing is ever freed.
     """
     import ufbx
 
@@ -85,13 +89,14 @@ def main() -> None:
         poses[name] = poses[parent] @ np.array([_matrix(ufbx.evaluate_transform(anim, node, time)) for time in times])
     del poses[""]
 
-    values = {}
     cameras = list(scene.cameras)
-    for element in [*nodes, *cameras]:
-        held = [one for one in element.props.props]
-        for number in set(wanted["numbers"]) & {one.name for one in held}:
-            found = [ufbx.evaluate_prop_flags(anim, element, number, time, 0) for time in times]
-            values[element.name, number] = np.array([one.value_vec4.x for one in found])
+    curves = [one for one in scene.anim_values]
+    values = {
+        one.name: np.array([ufbx.evaluate_anim_value_real(one, time) for time in times])
+        for one in curves
+        if one.name in wanted["numbers"]
+    }
+    properties = [(element.name, list(element.props.props)) for element in [*nodes, *cameras]]
 
     plain = list(file.nodes)
     meshes = [(node.name, node.mesh) for node in plain if node.mesh is not None]
@@ -115,6 +120,7 @@ def main() -> None:
         "poses": poses,
         "parents": dict(zip(names, parents, strict=True)),
         "values": values,
+        "properties": {name: {one.name for one in held} for name, held in properties},
         "lenses": {one.name: _lens(one) for one in cameras},
         "vertices": {name: np.array([tuple(one) for one in mesh.vertices]) for name, mesh in meshes},
         "normals": {name: _per_vertex(mesh.vertex_normal, mesh) for name, mesh in meshes},
@@ -126,6 +132,7 @@ def main() -> None:
         },
     }
     Path(wanted["out"]).write_bytes(pickle.dumps(found))
+    os._exit(0)
 
 
 def _matrix(transform) -> np.ndarray:
