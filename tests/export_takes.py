@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import torch
 from motions import make_motion, walking
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.model import BodyModel
 from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.geometry.cameras import look_at
+from anylift_cli.weights_store import find_weights
 
 FPS = 29.97
 HOSTILE = (
@@ -84,6 +87,17 @@ def crowd(body: BodyModel, names: tuple[str, ...] = HOSTILE) -> Take:
     )
     first = dataclasses.replace(people[0], object_names=np.array([names[0], "bare"]))
     return Take((first, *people[1:]), names, meshes={names[0]: TETRAHEDRON})
+
+
+def colourless(body: BodyModel, folder: Path) -> Take:
+    """The whole take with a body whose file, in `folder`, has no colours."""
+    arrays = read_npz(find_weights("open_body.npz"))
+    del arrays["vertex_colors"]
+    path = folder / "plain.npz"
+    np.savez(path, **arrays)
+    take = whole_take(body, 2)
+    (motion,) = take.motions
+    return dataclasses.replace(take, motions=(dataclasses.replace(motion, meta={"body": {"name": str(path)}}),))
 
 
 def blended(motion: MotionArtifact, body: BodyModel) -> np.ndarray:

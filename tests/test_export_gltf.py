@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, crowd, pictured, spinning, whole_take
+from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, colourless, crowd, pictured, spinning, whole_take
 from importers.blender import read_with_blender
 from importers.gltf import GltfScene, joints_of, validate
 from motions import walking
@@ -211,6 +211,21 @@ def test_an_unwritable_path_says_so(body, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(AnyliftError, match="could not write"):
         GltfExporter().write(Take((walking(body, 1),), ("walk",)), tmp_path / "file" / "walk.glb")
+
+
+def test_a_full_disk_says_so(body, small_disk):
+    with pytest.raises(AnyliftError, match="the disk is full"):
+        GltfExporter().write(whole_take(body, 2), small_disk / "walk.glb")
+    assert not list(small_disk.iterdir())
+
+
+def test_a_body_without_colours_is_clay(body, tmp_path):
+    path = GltfExporter().write(colourless(body, tmp_path), tmp_path / "walk.glb")
+    scene = GltfScene(path)
+    assert "COLOR_0" not in scene.attributes(scene.node("walker mesh"))
+    colours = [one["pbrMetallicRoughness"]["baseColorFactor"] for one in scene.model["materials"]]
+    assert colours[0] == colours[1] and max(colours[0][:3]) < 0.6, "like the box"
+    assert clean(validate(path))
 
 
 @pytest.mark.parametrize("options", [{}, {"rest": "a-pose", "root": "ground", "up": "z", "names": "mixamo"}], ids=str)

@@ -7,14 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, crowd, pictured, spinning, whole_take
+from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, colourless, crowd, pictured, spinning, whole_take
 from importers.blender import read_with_blender
 from motions import walking
 
 pytest.importorskip("pxr", reason="needs usd-core")
 
 from importers.usd import UsdScene, complaints, joints_of
-from pxr import Kind, Sdf, Usd, UsdGeom, UsdSkel
+from pxr import Kind, Sdf, Usd, UsdGeom, UsdShade, UsdSkel
 
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS
@@ -136,6 +136,12 @@ def test_the_skin_keeps_weights_normals_and_colours(body, written):
     linear = np.array(mesh.GetDisplayColorAttr().Get())
     coded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     np.testing.assert_allclose(coded * 255, body.vertex_colors, atol=0.1)
+    material, _ = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()
+    shader, _, _ = material.ComputeSurfaceSource()
+    (source,), _ = shader.GetInput("diffuseColor").GetConnectedSources()
+    reader = UsdShade.Shader(source.source)
+    assert reader.GetIdAttr().Get() == "UsdPrimvarReader_float3"
+    assert reader.GetInput("varname").Get() == "displayColor"
 
 
 def test_the_extent_holds_the_moving_mesh_and_not_much_more(written):
@@ -215,9 +221,26 @@ def test_an_unwritable_path_says_so(body, tmp_path):
         UsdExporter().write(Take((walking(body, 1),), ("walk",)), tmp_path / "file" / "walk.usd")
 
 
+def test_a_full_disk_says_so(body, small_disk):
+    with pytest.raises(AnyliftError, match="the disk is full"):
+        UsdExporter().write(whole_take(body, 2), small_disk / "walk.usd")
+    assert not list(small_disk.iterdir())
+
+
+def test_a_body_without_colours_is_clay(body, tmp_path):
+    take = colourless(body, tmp_path)
+    path = UsdExporter().write(take, tmp_path / "walk.usd")
+    assert complaints(path) == []
+    scene = UsdScene(path)
+    mesh = UsdGeom.Mesh(scene.prim("walker").GetChild("walker_mesh"))
+    (shade,) = mesh.GetDisplayColorAttr().Get()
+    shader, _, _ = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()[0].ComputeSurfaceSource()
+    assert shader.GetInput("diffuseColor").Get() == shade
+
+
 def test_without_usd_core_it_says_what_to_install(monkeypatch, tmp_path, body):
     monkeypatch.setitem(sys.modules, "pxr", None)
-    for part in ("stage", "person", "things", "values"):
+    for part in ("stage", "person", "things", "mesh", "values"):
         monkeypatch.delitem(sys.modules, f"anylift_cli.export.usd_{part}", raising=False)
     with pytest.raises(MissingDependencyError, match="usd-core") as caught:
         UsdExporter().write(whole_take(body, 2), tmp_path / "walk.usd")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anylift_cli.artifacts.files import atomic_path
-from anylift_cli.errors import AnyliftError, MissingDependencyError
+from anylift_cli.errors import MissingDependencyError
 from anylift_cli.export.surface import body_colours
 from anylift_cli.export.take import Take
 
@@ -28,13 +28,12 @@ class UsdExporter:
             AnyliftError: a motion's body is not installed, or `path` cannot be written.
         """
         try:
-            from anylift_cli.export.usd_stage import stage_of
+            from anylift_cli.export.usd_stage import save, stage_of
         except ImportError as error:
             raise MissingDependencyError(
                 f"USD files need the package usd-core: {error}", 'pip install "anylift-cli[usd]"'
             ) from error
         stage = stage_of(take.scene, [body_colours(motion) for motion in take.motions])
         with atomic_path(path) as temporary:
-            if not stage.GetRootLayer().Export(str(temporary)):
-                raise AnyliftError(f"could not write {path}", "look at what USD says above")
+            save(stage, temporary)
         return Path(path)

@@ -10,7 +10,8 @@ from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdSkel, Vt
 
 from anylift_cli.export.quaternions import quaternions_xyzw
 from anylift_cli.export.scene import Character
-from anylift_cli.export.usd_values import animate, extent, fill_mesh, vectors
+from anylift_cli.export.usd_mesh import add_mesh
+from anylift_cli.export.usd_values import animate, extent, vectors
 
 _PROPERTIES = "userProperties"
 """Namespace that Maya, Houdini and Blender show as a prim's own properties."""
@@ -43,8 +44,8 @@ def add_person(stage: Usd.Stage, path: Sdf.Path, one: Character, colours: np.nda
     animate(moves.CreateRotationsAttr(), map(Vt.QuatfArray.FromNumpy, turns))
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([moves.GetPath()])
 
-    mesh = UsdGeom.Mesh.Define(stage, path.AppendChild(f"{path.name}_mesh"))
-    fill_mesh(mesh, one.vertices, one.faces, colours, double_sided=False)
+    place = path.AppendChild(f"{path.name}_mesh")
+    mesh = add_mesh(stage, place, one.vertices, one.faces, colours, double_sided=False)
     skin = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
     skin.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
     skin.CreateGeomBindTransformAttr(Gf.Matrix4d(1))

@@ -5,7 +5,10 @@ One time code is one frame, from 0. Prims have names that USD allows; those as g
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from pxr import Kind, Sdf, Tf, Usd, UsdGeom
@@ -46,3 +49,16 @@ def stage_of(scene: Scene, colours: Sequence[np.ndarray | None]) -> Usd.Stage:
         if prim := stage.GetPrimAtPath(path):
             prim.SetDisplayName(label)
     return stage
+
+
+def save(stage: Usd.Stage, path: Path) -> None:
+    """Write the stage's own layer, in the form that the suffix of `path` says.
+
+    Raises:
+        OSError: it cannot be written; the number tells a full disk.
+    """
+    try:
+        stage.GetRootLayer().Export(str(path))
+    except Tf.ErrorException as error:
+        full = os.strerror(errno.ENOSPC) in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error).strip()) from error

@@ -11,7 +11,8 @@ from pxr import Gf, Kind, Sdf, Usd, UsdGeom
 
 from anylift_cli.export.quaternions import quaternions_xyzw
 from anylift_cli.export.scene import Camera, Prop
-from anylift_cli.export.usd_values import animate, animate_numbers, fill_mesh
+from anylift_cli.export.usd_mesh import add_mesh
+from anylift_cli.export.usd_values import animate, animate_numbers
 
 NEAR, FAR = 0.05, 1000.0
 """Metres that cameras see from and to."""
@@ -44,8 +45,8 @@ def add_prop(stage: Usd.Stage, path: Sdf.Path, prop: Prop) -> None:
     Usd.ModelAPI(made.GetPrim()).SetKind(Kind.Tokens.component)
     _animate_pose(made, prop.pose)
     if len(prop.faces):
-        mesh = UsdGeom.Mesh.Define(stage, path.AppendChild(f"{path.name}_mesh"))
-        fill_mesh(mesh, prop.vertices, prop.faces, None, double_sided=True)
+        place = path.AppendChild(f"{path.name}_mesh")
+        add_mesh(stage, place, prop.vertices, prop.faces, None, double_sided=True)
 
 
 def _animate_pose(made: UsdGeom.Xformable, pose: np.ndarray) -> None:

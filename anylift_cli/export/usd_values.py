@@ -1,13 +1,11 @@
-"""Values of USD attributes: over time, and of meshes."""
+"""Values as USD attributes take them: over time, and as arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from pxr import Gf, Usd, UsdGeom, Vt
-
-from anylift_cli.export.surface import CLAY, unit_normals
+from pxr import Usd, Vt
 
 
 def animate(attribute: Usd.Attribute, values: Iterable[object]) -> None:
@@ -27,24 +25,6 @@ def animate_numbers(attribute: Usd.Attribute, values: np.ndarray) -> None:
 def vectors(points: np.ndarray) -> Vt.Vec3fArray:
     """Points (N, 3) as USD holds them."""
     return Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(points, np.float32))
-
-
-def fill_mesh(
-    mesh: UsdGeom.Mesh, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None, double_sided: bool
-) -> None:
-    """Give `mesh` triangles (F, 3) of vertices (V, 3), normals, an extent and linear colours (V, 3)."""
-    mesh.CreatePointsAttr(vectors(vertices))
-    mesh.CreateFaceVertexCountsAttr(Vt.IntArray(len(faces), 3))
-    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.ravel().astype(np.int32)))
-    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-    mesh.CreateNormalsAttr(vectors(unit_normals(vertices, faces)))
-    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-    mesh.CreateExtentAttr(extent(vertices.min(0), vertices.max(0)))
-    mesh.CreateDoubleSidedAttr(double_sided)
-    if colours is None:
-        mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.constant).Set([Gf.Vec3f(*CLAY)])
-    else:
-        mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(vectors(colours))
 
 
 def extent(low: Sequence[float], high: Sequence[float]) -> Vt.Vec3fArray:
