@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from anylift_cli import __version__
+from anylift_cli.commands.edit import edit
 from anylift_cli.commands.evaluate import evaluate
 from anylift_cli.commands.export import export
 from anylift_cli.commands.info import info
@@ -49,7 +50,7 @@ def anylift(
     """
 
 
-for command in (run, keypoints, cameras, lift, fit, export, view, info, synthesize):
+for command in (run, keypoints, cameras, lift, fit, edit, export, view, info, synthesize):
     app.command()(command)
 for group in (train, evaluate):
     app.add_typer(group)
