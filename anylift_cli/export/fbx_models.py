@@ -74,12 +74,12 @@ def add_mesh(
     faces: np.ndarray,
     colours: np.ndarray | None = None,
 ) -> Mesh:
-    """Add a mesh with a material.
+    """Add a mesh of clay.
 
     Args:
         vertices: (V, 3) in its own axes.
         faces: (F, 3).
-        colours: (V, 3) sRGB 0 … 1; without them the mesh is of clay.
+        colours: (V, 3) sRGB 0 … 1, for programs whose materials ask for colours of vertices.
     """
     model = add_model(document, name, "Mesh", parent)
     corners = faces.astype(np.int32)
@@ -105,7 +105,7 @@ def add_mesh(
         Node("Layer", (0,), (leaf("Version", 100), *used)),
     )
     document.connect(geometry, model)
-    document.connect(_add_material(document, name, CLAY if colours is None else (1.0, 1.0, 1.0)), model)
+    document.connect(_add_material(document, name), model)
     return Mesh(model, geometry)
 
 
@@ -114,8 +114,8 @@ def _layer(kind: str, mapping: str, reference: str, *content: Node) -> Node:
     return Node(f"LayerElement{kind}", (0,), (leaf("Version", 101), leaf("Name", ""), *how, *content))
 
 
-def _add_material(document: Document, name: str, colour: tuple[float, float, float]) -> np.int64:
-    rows = ("DiffuseColor", "Color", "", "A", *colour), ("DiffuseFactor", "Number", "", "A", 1.0)
+def _add_material(document: Document, name: str) -> np.int64:
+    rows = ("DiffuseColor", "Color", "", "A", *CLAY), ("DiffuseFactor", "Number", "", "A", 1.0)
     look = leaf("Version", 102), leaf("ShadingModel", "lambert"), leaf("MultiLayer", 0), properties(*rows)
     return document.add("Material", name, "", *look)
 

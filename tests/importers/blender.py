@@ -39,7 +39,7 @@ class BlenderScene:
 
 
 def read_with_blender(
-    path: Path, fps: float, frames: int, scale: float = 1.0, png: Path | None = None, native: bool = False
+    path: Path, fps: float, frames: int, scale: float = 1.0, png: Path | None = None, legacy: bool = False
 ) -> BlenderScene:
     """Import `path` in a process of its own; skips the test where Blender is not installed.
 
@@ -48,13 +48,14 @@ def read_with_blender(
         fps: rate of the file, at which `frames` moments are sampled.
         scale: metres per unit, for BVH.
         png: where to draw the middle frame through the first camera.
-        native: use Blender's newer FBX importer, which is written in C++, instead of the one written in Python.
+        legacy: use Blender's older FBX importer, which is written in Python. It places keys of rates such as 29.97
+            as if they were whole, 0.1 % late.
     """
     python = os.environ.get("ANYLIFT_BLENDER_PYTHON")
     if not python:
         pytest.skip("ANYLIFT_BLENDER_PYTHON names no interpreter with bpy")
     out = path.with_name(path.name + ".blender.npz")
-    wanted = {"path": str(path), "out": str(out), "fps": fps, "frames": frames, "scale": scale, "native": native}
+    wanted = {"path": str(path), "out": str(out), "fps": fps, "frames": frames, "scale": scale, "legacy": legacy}
     if png:
         wanted["render"] = str(png)
     done = subprocess.run(

@@ -15,15 +15,15 @@ import bpy
 import numpy as np
 
 
-def import_file(path: Path, scale: float, native: bool) -> None:
+def import_file(path: Path, scale: float, legacy: bool) -> None:
     """Import with the importer's defaults; BVH has no unit, so `scale` gives metres per unit of its."""
     name = str(path)
     if path.suffix == ".bvh":
         bpy.ops.import_anim.bvh(filepath=name, global_scale=scale, update_scene_fps=True)
-    elif path.suffix == ".fbx" and native:
-        bpy.ops.wm.fbx_import(filepath=name)
-    elif path.suffix == ".fbx":
+    elif path.suffix == ".fbx" and legacy:
         bpy.ops.import_scene.fbx(filepath=name)
+    elif path.suffix == ".fbx":
+        bpy.ops.wm.fbx_import(filepath=name)
     elif path.suffix in (".glb", ".gltf"):
         bpy.ops.import_scene.gltf(filepath=name, disable_bone_shape=True)
     else:
@@ -75,7 +75,8 @@ def render(path: str, moment: float) -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.samples = 8
     scene.cycles.device = "CPU"
-    scene.render.resolution_x, scene.render.resolution_y = 640, 480
+    film = scene.camera.data
+    scene.render.resolution_x, scene.render.resolution_y = 640, round(640 * film.sensor_height / film.sensor_width)
     scene.world = bpy.data.worlds.new("grey")
     scene.world.use_nodes = True
     scene.world.node_tree.nodes["Background"].inputs[0].default_value = (0.5, 0.5, 0.5, 1)
@@ -95,7 +96,7 @@ def main() -> None:
     scene = bpy.context.scene
     scene.render.fps = round(wanted["fps"])
     scene.render.fps_base = round(wanted["fps"]) / wanted["fps"]
-    import_file(Path(wanted["path"]), wanted.get("scale", 1.0), wanted.get("native", False))
+    import_file(Path(wanted["path"]), wanted.get("scale", 1.0), wanted.get("legacy", False))
 
     found: dict[str, list] = {}
     start = first_key()
