@@ -43,11 +43,11 @@ def retime(motion: MotionArtifact, factor: float) -> MotionArtifact:
     """
     if not 0 < factor < np.inf:
         raise UsageError(f"a motion cannot be retimed by {factor:g}", "give a number above 0")
+    if len(motion.timestamps) == 1:
+        return motion
     start, fps = float(motion.timestamps[0]), float(motion.fps)
     duration = (float(motion.timestamps[-1]) - start) * factor
     passed = np.arange(round(duration * fps) + 1) / fps
-    if len(motion.timestamps) == 1:
-        return motion
     return with_rate(replace(motion_at(motion, start + passed / factor), timestamps=start + passed), fps)
 
 
