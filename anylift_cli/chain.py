@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anylift_cli.artifacts.base import read_meta
 from anylift_cli.artifacts.files import atomic_path, sha256_of
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import NothingFoundError, UsageError
@@ -41,6 +42,7 @@ class Request:
         exports: file of each further format, by the format's name; "bvh" goes beside `out` if it is not named. Formats
             that hold several persons get them all in one file.
         overlay: video to draw, or None.
+        report: page to write, or None.
         force: steps to run in any case, with what follows.
     """
 
@@ -53,6 +55,7 @@ class Request:
     fit: FitOptions = field(default_factory=FitOptions)
     exports: Mapping[str, Path] = field(default_factory=dict)
     overlay: Path | None = None
+    report: Path | None = None
     force: Collection[Step] = ()
 
     @property
@@ -101,9 +104,8 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
 
 def export_motions(request: Request, motions: Sequence[Source]) -> list[Outcome]:
     """Write or keep `request.files` of the persons of one shot."""
-    names = [numbered(request.out, person=person + 1).stem for person in range(len(motions))]
     keys = {numbered(MOTION, person=person + 1).name: motion.key for person, motion in enumerate(motions)}
-    take = Take(tuple(motion.value for motion in motions), tuple(names))
+    take = _take(request, motions)
     record, forced = request.work_dir / RECORD, _forced(request, Step.EXPORT)
     outcomes = []
     for name, file in request.files.items():
@@ -161,8 +163,8 @@ def _check(request: Request) -> None:
             f"try --out {request.out.with_suffix('.npz')}",
         )
     outputs = {"--out": request.out, **{f"--{name}": path for name, path in request.files.items()}}
-    if request.overlay is not None:
-        outputs["--overlay"] = request.overlay
+    outputs |= {"--overlay": request.overlay} if request.overlay is not None else {}
+    outputs |= {"--report": request.report} if request.report is not None else {}
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
         check_output(path, option, request.video)
@@ -186,6 +188,7 @@ def _run_all_shots(request: Request, stages: Stages, video: Source, progress: Pr
                 name: numbered(path, shot=number, suffix=exporter(name).suffix) for name, path in request.files.items()
             },
             overlay=request.overlay and numbered(request.overlay, shot=number),
+            report=request.report and numbered(request.report, shot=number),
             work_dir=request.work_dir / f"shot{number}",
         )
         options = replace(request.keypoints, shot=str(number))
@@ -224,6 +227,9 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
         quality[numbered(request.out, person=person + 1)] = figures
     if request.overlay is not None:
         outcomes.append(_overlay(request, motions, keypoints, video, progress))
+    if request.report is not None:
+        earlier = {"keypoints": keypoints, "cameras": cameras, "lifted": lifted}
+        outcomes.append(_report(request, motions, earlier, video, progress))
     return ShotResult(None, outcomes, quality)
 
 
@@ -267,6 +273,29 @@ def _overlay(request: Request, motions: list[Source], keypoints: Source, video: 
     made_from |= {f"motion {person + 1}": motion.key for person, motion in enumerate(motions)}
     record, forced = request.work_dir / RECORD, _forced(request, Step.OVERLAY)
     return make_output("overlay", request.overlay, made_from, write, record, forced)
+
+
+def _report(
+    request: Request, motions: Sequence[Source], earlier: Mapping[str, Source], video: Source, progress: Progress
+) -> Outcome:
+    def write() -> None:
+        from anylift_cli.report.html import ReportSources, write_report
+
+        metas = tuple(read_meta(request.work_dir / f"{name}.npz") for name in earlier)
+        sources = ReportSources(
+            _take(request, motions), request.video.name, earlier["keypoints"].value, video.value, metas
+        )
+        write_report(sources, request.report, progress)
+
+    made_from = {"video": video.key, **{name: source.key for name, source in earlier.items()}}
+    made_from |= {f"motion {person + 1}": motion.key for person, motion in enumerate(motions)}
+    record, forced = request.work_dir / RECORD, _forced(request, Step.REPORT)
+    return make_output("report", request.report, made_from, write, record, forced)
+
+
+def _take(request: Request, motions: Sequence[Source]) -> Take:
+    names = (numbered(request.out, person=person + 1).stem for person in range(len(motions)))
+    return Take(tuple(motion.value for motion in motions), tuple(names))
 
 
 def numbered(path: Path, shot: int = 1, person: int = 1, suffix: str = "") -> Path:

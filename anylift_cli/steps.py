@@ -15,3 +15,4 @@ class Step(str, Enum):
     EXPORT = "export"
     QUALITY = "quality"
     OVERLAY = "overlay"
+    REPORT = "report"

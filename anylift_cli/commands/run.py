@@ -43,6 +43,10 @@ def run(
     overlay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the result over the video, as .mp4.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a page to look at: video, 3D view, timelines, as .html."),
+    ] = None,
     bvh: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the BVH file goes; default: beside --out.")
     ] = None,
@@ -91,6 +95,7 @@ def run(
         fit=FitOptions(0, body, height, common.device, common.seed),
         exports=exports,
         overlay=overlay,
+        report=report,
         force=common.force or (),
     )
     shots = run_chain(request, common.progress)
