@@ -90,21 +90,27 @@ def synthetic(
         list[str] | None,
         typer.Argument(metavar="SCENE", help="Names as in `anylift synthesize list`. Default: all of them."),
     ] = None,
+    lifter: Annotated[
+        list[str] | None,
+        typer.Option("--lifter", metavar="NAME|PATH", help="A lifter or a checkpoint; repeatable. Default: 'default'."),
+    ] = None,
     height: Heights = "unknown",
     out: Folder = None,
 ) -> None:
     """The whole chain from the pixels of rendered scenes. Scenes and artifacts are kept in --work-dir and reused.
 
-    Example: anylift evaluate synthetic walk_pan squat_orbit --height both
+    Example: anylift evaluate synthetic walk_pan squat_orbit --lifter optimize --lifter diffusion
     """
     from anylift_cli.evaluation.scenes import scene_table
+    from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.synthetic.scene import SCENES, scene_spec
 
     heights = _heights(height)
+    lifters = dict.fromkeys(LiftOptions().lifter if one == "default" else one for one in lifter or ["default"])
     names = list(dict.fromkeys(scenes or SCENES))
     for name in names:
         scene_spec(name)
-    measured = [_lift_scene(common, name, told) for told in heights for name in names]
+    measured = [_lift_scene(common, name, one, told) for one in lifters for told in heights for name in names]
     summary = _summarise(common, [scene.clip for scene in measured], out)
     figures = [scene.figures for scene in measured]
     common.show({"scenes": figures, "rows": summary}, lambda: scene_table(figures))
@@ -199,7 +205,7 @@ def compare(
     common.show({"rows": summary, **shared}, lambda: Group(table(summary), *map(Text, found.notes)))
 
 
-def _lift_scene(common: opt.Common, name: str, height: str) -> SceneResult:
+def _lift_scene(common: opt.Common, name: str, lifter: str, height: str) -> SceneResult:
     """Render the scene unless it is there, lift it, and add the chain's own figures to the comparison."""
     from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
     from anylift_cli.artifacts.base import read_meta
@@ -214,10 +220,10 @@ def _lift_scene(common: opt.Common, name: str, height: str) -> SceneResult:
         synthesize(name, folder, common.progress)
     truth = MotionArtifact.load(folder / "motion.npz")
     metres = float(truth.height) if height == "given" else None
-    out = folder / f"height-{height}" / "motion.npz"
+    out = folder / f"{Path(lifter).stem}-height-{height}" / "motion.npz"
     request = Request(
-        folder / "video.mp4", out, out.with_suffix(".anylift"),
-        lift=LiftOptions(height=metres, device=common.device, seed=common.seed),
+        folder / "video.mp4", out, folder / "motion.anylift",
+        lift=LiftOptions(lifter, metres, device=common.device, seed=common.seed),
         fit=FitOptions(height=metres, device=common.device, seed=common.seed),
         force=common.force or (),
     )  # fmt: skip
@@ -226,7 +232,8 @@ def _lift_scene(common: opt.Common, name: str, height: str) -> SceneResult:
     seconds = sum(read_meta(request.work_dir / f"{stage}.npz")["seconds"] for stage in stages)
     cameras = CamerasArtifact.load(request.work_dir / "cameras.npz")
     true_cameras = CamerasArtifact.load(folder / "cameras.npz")
-    measured = measure_scene(name, MotionArtifact.load(out), cameras, truth, true_cameras, height, seconds)
+    motion = MotionArtifact.load(out)
+    measured = measure_scene(name, motion, cameras, truth, true_cameras, lifter, height, seconds)
     own = {figure: shot.quality[out][figure] for figure in ("reprojection_percent", "foot_slide_cm_s", "jitter_mm")}
     return replace(measured, figures={**measured.figures, **own})
 

@@ -48,6 +48,7 @@ def measure_scene(
     cameras: CamerasArtifact,
     true_motion: MotionArtifact,
     true_cameras: CamerasArtifact,
+    lifter: str,
     height: str,
     seconds: float,
 ) -> SceneResult:
@@ -56,6 +57,7 @@ def measure_scene(
     Args:
         name: of the scene, "ACTION_CAMERA".
         motion, cameras: the chain's; `cameras` may have more frames than those with the person.
+        lifter: that the chain lifted with.
         height: "given" or "unknown": whether the chain was told the person's height.
         seconds: how long the chain took.
 
@@ -80,6 +82,7 @@ def measure_scene(
     figures = {
         "scene": name,
         "camera": name.rpartition("_")[2],
+        "lifter": lifter,
         "height": height,
         "kind": cameras.meta["motion"],
         "rotation_deg": float(np.median(turns)),
@@ -92,7 +95,7 @@ def measure_scene(
         "root_percent": 100 * root / path if path > 0 else None,
         "seconds": seconds,
     }
-    return SceneResult(figures, _clip(name, motion, true_motion, frames, height, seconds))
+    return SceneResult(figures, _clip(name, motion, true_motion, frames, lifter, height, seconds))
 
 
 def scene_table(figures: Sequence[dict[str, Any]]) -> Table:
@@ -110,7 +113,13 @@ def scene_table(figures: Sequence[dict[str, Any]]) -> Table:
 
 
 def _clip(
-    name: str, motion: MotionArtifact, true_motion: MotionArtifact, frames: np.ndarray, height: str, seconds: float
+    name: str,
+    motion: MotionArtifact,
+    true_motion: MotionArtifact,
+    frames: np.ndarray,
+    lifter: str,
+    height: str,
+    seconds: float,
 ) -> ClipResult:
     points, truth = _points(motion), _points(true_motion)[frames]
     size = _PIXELS_HIGH / motion.image_size[1]
@@ -128,7 +137,7 @@ def _clip(
         action=action,
         cameras="static" if mode == "still" else "dynamic",
         mode=mode,
-        lifter="anylift run",
+        lifter=lifter,
         height=height,
         seconds=seconds,
         errors=errors,
