@@ -146,7 +146,9 @@ def _video(sources: ReportSources, video: Path, origin: float, progress: Progres
     first = min(int(motion.frame_index[0]) for motion in sources.take.motions)
     last = max(int(motion.frame_index[-1]) for motion in sources.take.motions)
     wanted = sorted(index for index in numbered if first <= index <= last)
-    return small_video(video, wanted, np.array([numbered[index] for index in wanted]), origin, progress)
+    times = np.array([numbered[index] for index in wanted])
+    width, height = (int(side) for side in sources.take.motions[0].image_size)
+    return small_video(video, wanted, times, origin, (width, height), progress)
 
 
 def _page(title: str, report: Mapping[str, Any], data: str, video: bytes) -> str:

@@ -26,12 +26,18 @@ KEY_FRAME_SECONDS = 0.5
 
 
 def small_video(
-    video: Path, frame_index: Sequence[int], timestamps: np.ndarray, origin: float, progress: Progress = SILENT
+    video: Path,
+    frame_index: Sequence[int],
+    timestamps: np.ndarray,
+    origin: float,
+    image_size: tuple[int, int],
+    progress: Progress = SILENT,
 ) -> bytes:
     """An mp4 (H.264) of some frames of a video.
 
     Args:
         frame_index: their numbers, ascending.
+        image_size: width and height of the displayed video in pixels.
         timestamps: (T,) seconds of each.
         origin: time that is 0 in the new video.
 
@@ -50,31 +56,35 @@ def small_video(
         "g": str(max(1, round(KEY_FRAME_SECONDS * fps))),
         "bf": "0",
     }
+    width, height = _size(*image_size)
     with (
         av.open(buffer, "w", format="mp4") as container,
         progress.task("report: video", len(timestamps)) as task,
     ):
-        stream = None
-        for frame, time in zip(read_frames_at(video, frame_index, max_size=LONG_SIDE), timestamps, strict=True):
-            if stream is None:
-                width, height = _size(frame.image.shape[1], frame.image.shape[0])
-                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.time_base = Fraction(1, CLOCK)
-                stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU709, ColorRange.MPEG
-                stream.codec_context.color_primaries = ColorPrimaries.BT709
-                stream.codec_context.color_trc = ColorTrc.BT709
-            image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        context = stream.codec_context
+        context.time_base = Fraction(1, CLOCK)
+        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        frames = read_frames_at(video, frame_index, max_size=max(width, height))
+        for frame, time in zip(frames, timestamps, strict=True):
+            picture = av.VideoFrame.from_ndarray(_scaled(frame.image, width, height), format="rgb24").reformat(
                 format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
             )
-            picture.pts, picture.time_base = round((time - origin) * CLOCK), stream.codec_context.time_base
+            picture.pts, picture.time_base = round((time - origin) * CLOCK), context.time_base
             container.mux(stream.encode(picture))
             task.advance()
         container.mux(stream.encode())
     return buffer.getvalue()
 
 
+def _scaled(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    if image.shape[:2] == (height, width):
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def _size(width: int, height: int) -> tuple[int, int]:
     scale = min(1.0, SHORT_SIDE / min(width, height), LONG_SIDE / max(width, height))
-    return round(width * scale / 2) * 2, round(height * scale / 2) * 2
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

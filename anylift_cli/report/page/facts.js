@@ -74,7 +74,7 @@ function figureRow(measure, { value, rating }) {
 }
 
 function seenRow({ value, rating }) {
-  return row("Seen in", "good over 95 %, poor under 80 %", `${(value * 100).toFixed(0)} % of frames`, rating);
+  return row("Seen in", "good over 95, poor under 80", `${(value * 100).toFixed(0)} % of frames`, rating);
 }
 
 function row(title, limits, value, rating) {

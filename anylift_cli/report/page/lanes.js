@@ -86,8 +86,10 @@ class Lanes {
     lane.area.setAttribute("role", "img");
     lane.area.setAttribute("aria-label", `${measure.title} over time; ${measure.moreIsBetter ? "least" : "most"} ${figureText(edge)}${unit}`);
     const top = measure.moreIsBetter ? 1 : Math.max(measure.poor * 1.3, Math.min(most * 1.08, measure.poor * 4));
+    // Beyond the top of the lane the line runs along it.
+    const cut = (value) => (Number.isNaN(value) ? null : Math.min(value, top));
     const stroke = (plot) => severityGradient(plot, measure, top);
-    const plot = this.plot(lane.area, LANE_HEIGHT, [Array.from(this.times), Array.from(values, nullForNaN)], {
+    const plot = this.plot(lane.area, LANE_HEIGHT, [Array.from(this.times), Array.from(values, cut)], {
       scales: { y: { range: [0, top] } },
       series: [{}, { stroke, width: 1.4, points: { show: known.length === 1 } }],
       hooks: { drawClear: [(one) => drawLimits(one, measure)] },
@@ -230,8 +232,6 @@ function element(tag, className = "", text = "") {
   if (text) made.textContent = text;
   return made;
 }
-
-const nullForNaN = (value) => (Number.isNaN(value) ? null : value);
 
 function figureText(value) {
   const size = Math.abs(value);
