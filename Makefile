@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	$(BIN)/anylift run examples/demo.mp4 --out out/motion.npz --overlay out/overlay.mp4
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
