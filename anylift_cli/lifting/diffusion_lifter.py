@@ -84,11 +84,14 @@ def _solve(
         path, factor = seen, 0.0
         for _ in range(_SCALE_ROUNDS):
             seen = scaled(path, factor)
-            points, _ = imagination(seen, models.lengths, 1, seeds[:1])
+            points, _ = imagination(_without_local(seen), models.lengths, 1, seeds[:1])
             scale = scale_of(points - seen.world_from_camera[..., None, :3, 3], path)
             factor = scale.value
         seen = scaled(path, factor)
-    points, spread = imagination(seen, models.lengths, passes, seeds)
+    points, spread = imagination(_without_local(seen), models.lengths, passes, seeds)
+    if seen.local is not None:
+        told, spread = imagination(seen, models.lengths, passes, seeds)
+        points = told + (root_of(points) - root_of(told))[..., None, :]
     points = with_planted_feet(points, seen)
     deviation = (seen_deviation(seen).square() + spread.square()).sqrt()
     camera = transform(invert(seen.world_from_camera), points)
@@ -100,3 +103,8 @@ def _solve(
         imagined_depth=root[..., 2].clamp_min(0.2),
     )
     return refined(points, seen, scale, cameras, models, task), deviation
+
+
+def _without_local(seen: Observation) -> Observation:
+    """Evidence for where people are: their pose is clearer with an estimator's points, their distance is not."""
+    return replace(seen, local=None, local_weight=None)

@@ -83,7 +83,17 @@ class Imagination:
         up = even.times.new_tensor([0.0, 0.0, 1.0]).expand(len(frames), 3)
         times = torch.arange(self.frames, device=index.device).expand(len(frames), -1) / self.fps
         rays = torch.where((weight > 0)[..., None], even.rays[0][index], 0.0)
-        window = canonical(rays, weight, even.world_from_camera[0][index], times, up, lengths.expand(len(frames), -1))
+        local, local_weight = _local(even, index, valid)
+        window = canonical(
+            rays,
+            weight,
+            even.world_from_camera[0][index],
+            times,
+            up,
+            lengths.expand(len(frames), -1),
+            local,
+            local_weight,
+        )
         condition = conditions(window)
         samples, misses = [], []
         for seed in seeds:
@@ -94,6 +104,14 @@ class Imagination:
         points = torch.stack(samples)
         spread = points.var(0, unbiased=False).mean(-1) if len(seeds) > 1 else 0.0
         return points.mean(0), (torch.stack(misses).mean(0).square() + spread).sqrt()
+
+
+def _local(even: Observation, index: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """The estimator's points (W, T, 24, 3) and trust (W, T, 24) at frames `index` (W, T)."""
+    if even.local is None or even.local_weight is None:
+        return None, None
+    weight = even.local_weight[0][index] * valid[..., None]
+    return torch.where((weight > 0)[..., None], even.local[0][index], 0.0), weight
 
 
 def _at_rate(seen: Observation, fps: float) -> Observation:
