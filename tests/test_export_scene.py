@@ -115,6 +115,14 @@ def test_two_persons_share_the_times(body):
     )
 
 
+def test_who_is_there_for_one_frame_only_stands_still(body):
+    first, second = walking(body, 20, fps=30), walking(body, 1, fps=30)
+    scene = Take((first, second), ("one", "two")).scene
+    placed = in_world(scene.characters[1].world()[1], scene)
+    np.testing.assert_allclose(placed, second.joints.repeat(20, 0), atol=1e-5)
+    assert scene.characters[1].confidence[0] > 0 and (scene.characters[1].confidence[1:] == 0).all()
+
+
 def test_another_rate_keeps_the_duration(body):
     motion = walking(body, 31, fps=30)
     take = Take((motion,), ("walk",), ExportOptions(fps=24))

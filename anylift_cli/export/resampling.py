@@ -36,6 +36,8 @@ def resample(
     """
     if times is timestamps:
         return rotations, positions
+    if len(timestamps) == 1:
+        return rotations.repeat(len(times), 0), positions.repeat(len(times), 0)
     inside = np.clip(times, timestamps[0], timestamps[-1])
     turned = [Slerp(timestamps, Rotation.from_matrix(joint))(inside) for joint in rotations.swapaxes(0, 1)]
     moved = [np.interp(inside, timestamps, axis) for axis in positions.T]
