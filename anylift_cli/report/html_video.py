@@ -19,8 +19,8 @@ from anylift_cli.video.writing import CLOCK
 SHORT_SIDE = 480
 LONG_SIDE = 960
 """Pixels at most."""
-MOST_BYTES = 24 << 20
-"""Of the whole video, about; base64 adds a third."""
+MOST_BYTES = 20 << 20
+"""Of the whole video, about; base64 adds a third, so that five minutes with a person or two stay under 40 MB."""
 MOST_BITS_PER_SECOND = 2_000_000
 KEY_FRAME_SECONDS = 0.5
 

@@ -134,7 +134,12 @@ class Lanes {
     lane.area.setAttribute("aria-label", "When the camera stands still, turns, moves or zooms");
     const height = 20;
     const plot = this.plot(lane.area, height, [Array.from(this.times), this.blank()], {
-      hooks: { draw: [(one) => drawRuns(one, this.times, (row) => styleOf(colors[states[row]]), 0, 1)] },
+      hooks: {
+        draw: [(one) => {
+          const palette = colors.map(styleOf);
+          drawRuns(one, this.times, (row) => palette[states[row]], 0, 1);
+        }],
+      },
     });
     return { ...lane, plot, height, show: (row) => (lane.now.textContent = names[states[row]]) };
   }
@@ -199,6 +204,9 @@ class Lanes {
       const width = lane.area.clientWidth;
       if (lane.plot && width > 0 && width !== lane.plot.width) lane.plot.setSize({ width, height: lane.height });
     });
+    const { area } = this.lanes.at(-1);
+    this.plotLeft = area.offsetLeft;
+    this.plotWidth = area.clientWidth;
     this.placePlayhead();
   }
 
@@ -219,9 +227,8 @@ class Lanes {
   }
 
   placePlayhead() {
-    const { area } = this.lanes.at(-1);
     const [from, to] = this.range;
-    const x = area.offsetLeft + ((this.time - from) / (to - from)) * area.clientWidth;
+    const x = this.plotLeft + ((this.time - from) / (to - from)) * this.plotWidth;
     this.playhead.style.transform = `translateX(${x.toFixed(1)}px)`;
   }
 }
@@ -276,8 +283,8 @@ function drawRuns(plot, times, colorOf, top, share) {
   ctx.clip();
   let begin = 0;
   for (let row = 1; row <= times.length; row++) {
+    if (row < times.length && colorOf(row) === colorOf(begin)) continue;
     const color = colorOf(begin);
-    if (row < times.length && colorOf(row) === color) continue;
     if (color) {
       const left = plot.valToPos(times[begin] - step / 2, "x", true);
       const right = plot.valToPos(times[row - 1] + step / 2, "x", true);
