@@ -20,6 +20,8 @@ from anylift_cli.lifting.multi_view import imagine, triangulated
 from anylift_cli.lifting.observation import Observation
 
 _BATCH = 32
+_DOUBTFUL = 0.25
+"""Confidence below which a point counts as unseen: networks are trained on doubtful points from 0.3 on."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Imagination:
         )
         valid = index < even.times.shape[1]
         index = index.clamp_max(even.times.shape[1] - 1)
-        weight = even.weight[0][index] * valid[..., None]
+        weight = _trusted(even.weight[0][index]) * valid[..., None]
         up = even.times.new_tensor([0.0, 0.0, 1.0]).expand(len(frames), 3)
         times = torch.arange(self.frames, device=index.device).expand(len(frames), -1) / self.fps
         rays = torch.where((weight > 0)[..., None], even.rays[0][index], 0.0)
@@ -106,11 +108,15 @@ class Imagination:
         return points.mean(0), (torch.stack(misses).mean(0).square() + spread).sqrt()
 
 
+def _trusted(weight: Tensor) -> Tensor:
+    return torch.where(weight >= _DOUBTFUL, weight, 0.0)
+
+
 def _local(even: Observation, index: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """The estimator's points (W, T, 24, 3) and trust (W, T, 24) at frames `index` (W, T)."""
     if even.local is None or even.local_weight is None:
         return None, None
-    weight = even.local_weight[0][index] * valid[..., None]
+    weight = _trusted(even.local_weight[0][index]) * valid[..., None]
     return torch.where((weight > 0)[..., None], even.local[0][index], 0.0), weight
 
 
