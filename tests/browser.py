@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SLOWEST = 120
+"""Seconds that a busy machine without a GPU may take for one step."""
 QUIET = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync")
 SOFTWARE_3D = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
@@ -39,6 +41,7 @@ class Opened:
     def __init__(self, browser: Any, file: Path, **look: Any) -> None:
         self.own = file.as_uri()
         self.page = browser.new_page(**look)
+        self.page.set_default_timeout(SLOWEST * 1000)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", self._hear)
@@ -60,7 +63,7 @@ class Opened:
         """The value of a JavaScript expression or function over the parts of the page."""
         return self.page.evaluate(script, argument)
 
-    def wait(self, condition: str, seconds: float = 60) -> None:
+    def wait(self, condition: str, seconds: float = SLOWEST) -> None:
         """Until a JavaScript expression holds. (Playwright's own waiting evaluates text, which the page forbids.)"""
         deadline = time.monotonic() + seconds
         while not self.ask(condition):
