@@ -115,6 +115,17 @@ def test_two_persons_share_the_times(body):
     )
 
 
+def test_persons_share_the_world_of_the_first(body):
+    motion = walking(body, 20, fps=30)
+    shift = np.array([0.4, -1.0, 0.1])
+    cameras = motion.world_from_camera.copy()
+    cameras[:, :3, 3] -= shift
+    second = dataclasses.replace(motion, trans=motion.trans - shift.astype(np.float32), world_from_camera=cameras)
+    scene = Take((motion, second), ("one", "two")).scene
+    first, other = (in_world(one.world()[1], scene) for one in scene.characters)
+    np.testing.assert_allclose(other, first, atol=1e-5)
+
+
 def test_who_is_there_for_one_frame_only_stands_still(body):
     first, second = walking(body, 20, fps=30), walking(body, 1, fps=30)
     scene = Take((first, second), ("one", "two")).scene

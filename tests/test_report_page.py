@@ -24,12 +24,12 @@ from scipy.spatial.transform import Rotation
 from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.take import ExportOptions, Take
+from anylift_cli.export.worlds import in_one_world
 from anylift_cli.geometry.cameras import look_at, project
 from anylift_cli.rendering.mesh import draw_mesh
 from anylift_cli.report.html import ReportSources, report_page, write_report
 from anylift_cli.report.html_arrays import pack, quaternions
 from anylift_cli.report.html_provenance import LONGEST, describe_making
-from anylift_cli.report.html_scene import in_one_world
 from anylift_cli.report.html_server import page_server
 from anylift_cli.report.html_timelines import MOVING, STILL, TURNING, ZOOMING, camera_states
 from anylift_cli.report.html_verdict import FAIR, GOOD, POOR, headline, judge, weak_moments

@@ -17,6 +17,7 @@ from anylift_cli.export.names import JOINT_NAMES
 from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.export.resampling import resample, resample_poses, resample_values, uniform_times
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP, Camera, Character, Prop, Scene
+from anylift_cli.export.worlds import in_one_world
 
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
 _A_POSE = 45.0
@@ -81,7 +82,8 @@ class Take:
     def scene(self) -> Scene:
         """The motions as animation formats hold them.
 
-        A person who is not there yet, or no more, keeps the first or last pose with confidence 0.
+        The first motion's world is that of all. A person who is not there yet, or no more, keeps the first or last
+        pose with confidence 0.
 
         Raises:
             AnyliftError: a motion's body is not installed.
@@ -91,7 +93,7 @@ class Take:
             self.fps,
             tuple(
                 _character(motion, name, self.times, self.options)
-                for motion, name in zip(self.motions, self.names, strict=True)
+                for motion, name in zip(in_one_world(self.motions), self.names, strict=True)
             ),
             _camera(first, self.times),
             tuple(_props(first, self.times, self.meshes)),

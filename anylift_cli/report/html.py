@@ -24,7 +24,7 @@ from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.report.html_arrays import pack
 from anylift_cli.report.html_provenance import describe_making
-from anylift_cli.report.html_scene import describe_keypoints, describe_scene, in_one_world
+from anylift_cli.report.html_scene import describe_keypoints, describe_scene
 from anylift_cli.report.html_timelines import describe_lanes, lane_arrays
 from anylift_cli.report.html_verdict import MOST_MOMENTS, headline, judge, seen, weak_moments
 from anylift_cli.report.html_video import small_video
@@ -74,7 +74,7 @@ def report_page(sources: ReportSources, progress: Progress = SILENT) -> str:
         raise AnyliftError("there is no motion to report on", "run `anylift run` first")
     persons = [_person(motion, sources.keypoints) for motion in motions]
     origin = float(min(motion.timestamps[0] for motion in motions))
-    shown = replace(sources.take, motions=tuple(in_one_world(motions)), options=ExportOptions(metres_per_unit=1.0))
+    shown = replace(sources.take, options=ExportOptions(metres_per_unit=1.0))
     facts, arrays = describe_scene(shown.scene, shown.times, origin)
     lanes, measured = _measure(sources, persons, origin, progress)
     arrays |= lanes

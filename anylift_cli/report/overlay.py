@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
-from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.export.worlds import in_one_world
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.rendering.mesh import draw_mesh
 from anylift_cli.rendering.skeleton import draw_skeleton
@@ -49,7 +50,7 @@ def render_overlay(
     """
     if not motions:
         raise AnyliftError(f"{video}: there is no motion to draw over it", "run `anylift fit` first")
-    people = [_Track(motion, motions[0], COLORS[i % len(COLORS)]) for i, motion in enumerate(motions)]
+    people = [_Track(motion, color) for motion, color in zip(in_one_world(motions), cycle(COLORS), strict=False)]
     main = people[0]
     width, height = _picture_size(*keypoints.image_size.tolist())
     scale = np.diag([width / keypoints.image_size[0], height / keypoints.image_size[1], 1.0])
@@ -99,15 +100,14 @@ def camera_kind(world_from_camera: np.ndarray) -> str:
 
 
 class _Track:
-    """One person's motion, posed a frame at a time in the world of the first person's motion."""
+    """One person's motion, posed a frame at a time."""
 
-    def __init__(self, motion: MotionArtifact, reference: MotionArtifact, color: Color) -> None:
+    def __init__(self, motion: MotionArtifact, color: Color) -> None:
         self.motion, self.color = motion, color
         self.body: BodyModel = body_of(motion)
         self.pose, self.betas = pose_matrices(motion), shape_of(motion, self.body)
-        self.transl = torch.from_numpy(motion.trans)
-        self.world = reference.world_from_camera[0] @ invert(motion.world_from_camera[0])
-        self.roots = transform(self.world, motion.joints[:, 0].astype(np.float64))
+        self.transl = torch.from_numpy(motion.trans).float()
+        self.roots = motion.joints[:, 0].astype(np.float64)
         self.rows = {int(index): row for row, index in enumerate(motion.frame_index)}
 
     def row_at_or_before(self, frame_index: int) -> int:
@@ -127,7 +127,7 @@ class _Track:
         with torch.no_grad():
             points, vertices = self.body.joints(*parameters), self.body.vertices(*parameters)
         joints, landmarks, vertices = (
-            transform(self.world, p[0].numpy().astype(np.float64)) for p in (points.joints, points.keypoints, vertices)
+            p[0].numpy().astype(np.float64) for p in (points.joints, points.keypoints, vertices)
         )
         touching = landmarks[list(FOOT_POINTS)][self.contact(frame_index)]
         return Person(vertices, self.body.faces, joints, touching, self.color)
