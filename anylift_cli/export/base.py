@@ -50,13 +50,18 @@ def exporter(name: str) -> Exporter:
 
 
 def exporter_of(path: Path) -> Exporter | None:
-    """The exporter with the longest suffix that the name of `path` ends with, in any case; None without one."""
-    fitting = []
+    """The exporter with the longest suffix that the name of `path` ends with, in any case; None without one.
+
+    Raises:
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    kinds = []
     for name in backend_names(GROUP):
         with suppress(MissingDependencyError):
-            one = exporter(name)
-            fitting += [one] if path.name.lower().endswith(one.suffix) else []
-    return max(fitting, key=lambda one: len(one.suffix), default=None)
+            kind = load_backend(GROUP, name)
+            kinds += [kind] if path.name.lower().endswith(kind.suffix) else []
+    best = max(kinds, key=lambda kind: len(kind.suffix), default=None)
+    return best and best()
 
 
 def takes_of(take: Take, separate: bool) -> list[Take]:

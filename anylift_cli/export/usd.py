@@ -20,19 +20,23 @@ class UsdExporter:
     suffix = ".usd"
     one_person = False
 
-    def write(self, take: Take, path: Path) -> Path:
-        """Write `take` as one stage, in the axes and the unit of its options.
-
-        Raises:
-            MissingDependencyError: `usd-core` is not installed.
-            AnyliftError: a motion's body is not installed, or `path` cannot be written.
-        """
+    def __init__(self) -> None:
+        """Raises MissingDependencyError where `usd-core` is not installed."""
         try:
-            from anylift_cli.export.usd_stage import save, stage_of
+            import pxr  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
                 f"USD files need the package usd-core: {error}", 'pip install "anylift-cli[usd]"'
             ) from error
+
+    def write(self, take: Take, path: Path) -> Path:
+        """Write `take` as one stage, in the axes and the unit of its options.
+
+        Raises:
+            AnyliftError: a motion's body is not installed, or `path` cannot be written.
+        """
+        from anylift_cli.export.usd_stage import save, stage_of
+
         stage = stage_of(take.scene, [body_colours(motion) for motion in take.motions])
         with atomic_path(path) as temporary:
             save(stage, temporary)
