@@ -20,7 +20,8 @@ demo: $(VENV)/installed
 	$(BIN)/anylift run examples/demo.mp4 --out out/motion.npz --overlay out/overlay.mp4
 
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+	$(BIN)/python -m pytest -m alone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not alone" --numprocesses logical --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
