@@ -41,7 +41,7 @@ def main() -> None:
     cameras = CamerasArtifact.load(arguments.folder / "cameras.npz")
     span = present_span(keypoints.present[0])
     frames = span.stop - span.start
-    print(f"{frames} frames of one person, {torch.get_num_threads()} threads, torch {torch.__version__}, {arguments.device}\n")
+    print(f"{frames} frames of one person, {torch.get_num_threads()} threads, {arguments.device}\n")
     print("| lifter | quality | seconds | frames/s | busiest |\n|---|---|---|---|---|")
     for lifter, quality in CASES:
         options = LiftOptions(lifter, None, quality, arguments.device)
