@@ -12,7 +12,7 @@ from motions import make_motion, walking
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.model import BodyModel
-from anylift_cli.export.parameters import pose_matrices, shape_of
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.geometry.cameras import look_at
 from anylift_cli.weights_store import find_weights

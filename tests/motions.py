@@ -9,8 +9,8 @@ import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import BODY_JOINTS, pose_matrices
 from anylift_cli.body.skeleton import J
-from anylift_cli.export.parameters import BODY_JOINTS, pose_matrices
 from anylift_cli.geometry.cameras import intrinsics_matrix, look_at, project
 
 FACING_X = (2 * math.pi / 3 / math.sqrt(3),) * 3

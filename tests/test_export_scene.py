@@ -11,9 +11,9 @@ import torch
 from motions import walking
 
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_MIRROR, J
 from anylift_cli.export.names import JOINT_NAMES
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP
 from anylift_cli.export.take import ExportOptions, Take
 

@@ -63,7 +63,7 @@ def motion(body):
 
 @pytest.fixture(scope="module")
 def vertices(body, motion):
-    from anylift_cli.export.parameters import pose_matrices, shape_of
+    from anylift_cli.body.parameters import pose_matrices, shape_of
 
     pose, trans = pose_matrices(motion), np.asarray(motion.trans)
     import torch

@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS, floor_height
+from anylift_cli.body.parameters import body_of, shape_of
+from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
 from anylift_cli.errors import AnyliftError
-from anylift_cli.export.motion_at import posed, poses_from, rotations_of, with_parameters
-from anylift_cli.export.parameters import body_of, shape_of
 from anylift_cli.fitting.solve import foot_clearance
 
 _FLAT = 0.1

@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS, J
 from anylift_cli.export.names import JOINT_NAMES
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.export.resampling import resample, resample_poses, resample_values, uniform_times
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP, Camera, Character, Prop, Scene
 from anylift_cli.export.worlds import in_one_world

@@ -7,6 +7,7 @@ import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact
 from anylift_cli.artifacts.presence import present_span
+from anylift_cli.body.foot_lock import lock_feet
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
@@ -19,7 +20,7 @@ from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 """What the lifted file's meta says of the world, and a motion's should."""
 
@@ -27,7 +28,7 @@ _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 def run_fit(
     lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, progress: Progress = SILENT
 ) -> MotionArtifact:
-    """Fit the body to one person and put the world's origin on the floor below the first pelvis.
+    """Fit the body to one person, hold planted feet still, put the origin on the floor below the first pelvis.
 
     Raises:
         UsageError: no such person.
@@ -48,7 +49,7 @@ def run_fit(
     target = _target(lifted, keypoints, options).frames(span)
     with one_thread(), progress.task("fit: body", total=2 * len(target.times)) as task:
         fit = fit_person(target, body, prior, options.height, task)
-    return _motion(fit, body, lifted, keypoints, options, span)
+    return lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
 
 
 def _target(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> Target:
