@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.legs import out_of_reach, step_to
-from anylift_cli.body.parameters import BODY_JOINTS
 from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
 from anylift_cli.body.skeleton import J
 from anylift_cli.errors import UsageError

@@ -9,11 +9,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import SMPLX_JOINTS, pose_arrays
 from anylift_cli.body.model import BodyPoints
 from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 
-SMPLX_JOINTS = 55
-"""Rotations in `MotionArtifact.poses`: 22 of the body, jaw, two eyes, 15 of each hand."""
 _CHUNK = 500
 """Frames posed at once, so that memory does not grow with the clip."""
 
@@ -43,17 +42,8 @@ def with_parameters(motion: MotionArtifact, poses: np.ndarray, trans: np.ndarray
     Raises:
         AnyliftError: the motion's body is not installed.
     """
-    changed = replace(
-        motion,
-        poses=poses,
-        root_orient=poses[:, :3],
-        pose_body=poses[:, 3:66],
-        pose_jaw=poses[:, 66:69],
-        pose_eye=poses[:, 69:75],
-        pose_hand=poses[:, 75:],
-        trans=trans,
-        **{"joints": np.zeros((len(poses), 24, 3)), **changes},
-    )
+    blank = {"trans": trans, "joints": np.zeros((len(poses), 24, 3))}
+    changed = replace(motion, **pose_arrays(poses), **{**blank, **changes})
     return replace(changed, joints=posed(changed).joints.numpy())
 
 

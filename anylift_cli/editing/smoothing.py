@@ -7,8 +7,9 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import SMPLX_JOINTS
 from anylift_cli.body.foot_lock import feet_of, hold_feet, hold_toes, toes_of
-from anylift_cli.body.posing import SMPLX_JOINTS, with_parameters
+from anylift_cli.body.posing import with_parameters
 from anylift_cli.errors import UsageError
 
 _WIDTH_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))

@@ -7,15 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import rate_arrays
 from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
 from anylift_cli.export.resampling import resample, resample_poses, resample_values, uniform_times
 
 
 def with_rate(motion: MotionArtifact, fps: float) -> MotionArtifact:
     """`motion` whose frames are said to be 1/fps seconds apart."""
-    return replace(
-        motion, fps=fps, mocap_frame_rate=fps, mocap_framerate=fps, mocap_time_length=len(motion.poses) / fps
-    )
+    return replace(motion, **rate_arrays(fps, len(motion.poses)))
 
 
 def motion_at(motion: MotionArtifact, times: np.ndarray) -> MotionArtifact:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.foot_lock import lock_feet
 from anylift_cli.body.model import BodyModel
@@ -82,30 +83,19 @@ def _motion(
 
     frames = len(joints)
     axis_angle = axis_angle_from_matrix(pose).numpy()
-    poses = np.zeros((frames, 165))
-    poses[:, :66] = axis_angle[:, :22].reshape(frames, 66)
-    betas = np.zeros(16)
+    betas = np.zeros(NUM_BETAS)
     betas[: body.num_betas] = fit.betas[0].cpu().numpy()
     confidence = _joint_confidence(lifted.joint_std[options.person, span])
     present = lifted.present[options.person, span]
     duration = float(timestamps[-1] - timestamps[0])
     fps = (frames - 1) / duration if duration > 0 else 30.0
     return MotionArtifact(
-        poses=poses,
-        root_orient=poses[:, :3],
-        pose_body=poses[:, 3:66],
-        pose_hand=poses[:, 75:],
-        pose_jaw=poses[:, 66:69],
-        pose_eye=poses[:, 69:75],
+        **pose_arrays(axis_angle[:, :BODY_JOINTS].reshape(frames, -1)),
+        **rate_arrays(fps, frames),
+        **convention_arrays(),
         trans=transl.numpy() - origin,
         betas=betas,
-        gender="neutral",
-        surface_model_type="smplx",
         num_betas=body.num_betas,
-        mocap_frame_rate=fps,
-        mocap_framerate=fps,
-        mocap_time_length=frames / fps,
-        fps=fps,
         timestamps=timestamps,
         frame_index=keypoints.frame_index[span],
         joints=joints - origin,
@@ -116,9 +106,6 @@ def _motion(
         K=lifted.K[span],
         image_size=keypoints.image_size,
         height=height,
-        up_axis="z",
-        unit="m",
-        schema_version=str(MotionArtifact.version),
         meta={
             **{name: lifted.meta[name] for name in _KEPT if name in lifted.meta},
             "body": {"name": options.body, "sha256": body.sha256},
