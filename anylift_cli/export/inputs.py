@@ -9,6 +9,7 @@ import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.export.bvh_motion import read_bvh_as_motion
 from anylift_cli.export.take import ExportOptions, Take
 
 WORK_FOLDER = ".anylift"
@@ -19,7 +20,8 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
     """The motions of `paths` as one take, each named after its file, with distinct names.
 
     Args:
-        paths: motion files, or folders that `anylift run` worked in, which stand for all persons in them.
+        paths: motion files, BVH files of persons, or folders that `anylift run` worked in, which stand for all persons
+            in them.
         meshes: files with the meshes of objects, in metres and the object's own axes, by the objects' names.
 
     Raises:
@@ -27,7 +29,7 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
         AnyliftError: a file that cannot be read.
     """
     files = _motion_files(paths)
-    motions = tuple(MotionArtifact.load(file) for file in files.values())
+    motions = tuple(_motion(file) for file in files.values())
     objects = {str(name) for motion in motions if motion.object_names is not None for name in motion.object_names}
     if unknown := sorted(set(meshes) - objects):
         there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
@@ -59,6 +61,10 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return vertices, faces
 
 
+def _motion(file: Path) -> MotionArtifact:
+    return read_bvh_as_motion(file) if file.suffix.lower() == ".bvh" else MotionArtifact.load(file)
+
+
 def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:
     """{name: file}, names distinct also where upper and lower case are the same."""
     named: dict[str, Path] = {}
@@ -73,11 +79,6 @@ def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _persons(path: Path) -> list[tuple[str, Path]]:
-    if path.suffix.lower() == ".bvh":
-        raise UsageError(
-            f"{path} is a BVH file: a skeleton without the body and the camera that exports are made from",
-            "export the motion.npz that it came from; `anylift info` shows what a BVH file holds",
-        )
     if not path.is_dir():
         return [(path.stem, path)]
     files = {file.name.removeprefix("motion").removesuffix(".npz"): file for file in path.glob("motion*.npz")}
