@@ -1,4 +1,4 @@
-"""People in BVH files: which joint is which by SMPL's, Mixamo's, MotionBuilder's and LAFAN's, CMU's or Unreal's names."""
+"""People in BVH files: which joint is which, by the names of SMPL, Mixamo and LAFAN, CMU or Unreal."""
 
 from __future__ import annotations
 
