@@ -38,7 +38,7 @@ _JITTER = 0.012
 
 @dataclass(kw_only=True)
 class TrainingClip(Artifact):
-    """One person over T frames at `meta["fps"]`; `meta["source"]` names the video.
+    """One person over T frames at `meta["fps"]`, from second `meta["start"]` of the video `meta["source"]` on.
 
     `rays` are x/z and y/z in the camera. Where a point was not seen its weight is 0, and `rays` holds what lies
     between its neighbours in time. The world has z up; the camera path is metric. `local` are an estimator's
@@ -89,7 +89,7 @@ def cut_clips(
     for number, frames in enumerate(_runs(good), start=1):
         part = TrainingClip(
             **{name: getattr(track, name)[frames] for name in vars(track) if name != "meta"},
-            meta={"fps": RATE, "source": source},
+            meta={"fps": RATE, "source": source, "start": float(seen.times[0, 0]) + frames.start / RATE},
         )
         label, length = f"{name}.part{number}", len(part.weight) / RATE
         reason = _fault(part)
