@@ -25,7 +25,6 @@ class SceneSpec:
         fps: frames per second.
         width, height: pixels.
         seed: decides the room, the body's shape, the clothes and the details of the camera.
-        azimuth: radians from the person's first heading to the camera, ±0.25; None for where the motion is best seen.
     """
 
     name: str
@@ -36,7 +35,6 @@ class SceneSpec:
     width: int = 1280
     height: int = 720
     seed: int = 0
-    azimuth: float | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def build_scene(spec: SceneSpec, body: BodyModel | None = None) -> Scene:
         time=time,
         joints=np.concatenate([joints, keypoints3d], 1),
         size=(spec.width, spec.height),
-        azimuth=(motion.azimuth if spec.azimuth is None else spec.azimuth) + rng.uniform(-0.25, 0.25),
+        azimuth=motion.azimuth + rng.uniform(-0.25, 0.25),
         elevation=rng.uniform(1.25, 1.65),
         focal=rng.uniform(0.85, 1.25),
         fill=rng.uniform(0.60, 0.70),
