@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--kicks", type=int, default=24, help="filmed people who kick")
     parser.add_argument("--cartwheels", type=int, default=16)
     parser.add_argument("--held-out", type=int, nargs=2, default=(8, 8), metavar=("KICKS", "CARTWHEELS"))
-    parser.add_argument("--steps-single", type=int, default=1500, help="of stage A")
+    parser.add_argument("--steps-single", type=int, default=1200, help="of stage A")
     parser.add_argument("--steps-multi", type=int, default=400, help="of stage C")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=3)
