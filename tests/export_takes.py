@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,11 @@ from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.geometry.cameras import look_at
 from anylift_cli.weights_store import find_weights
 
+CHOICES = [
+    {"rest": rest, "root": root, "up": up, "metres_per_unit": unit}
+    for rest, root, up, unit in itertools.product(("t-pose", "a-pose"), ("pelvis", "ground"), "yz", (1.0, 0.01))
+]
+MILLIMETRE = 1e-3
 FPS = 29.97
 HOSTILE = (
     "\"quoted\" 'and' <b>tagged</b> & {braced}",

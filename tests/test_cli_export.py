@@ -11,7 +11,6 @@ import pytest
 from motions import make_motion, walking
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.body.model import BodyModel
 from anylift_cli.chain import Request, export_motions
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.export.base import GROUP, exporter, exporter_of, takes_of
@@ -26,11 +25,6 @@ from anylift_cli.plugins import backend_names
 DEMO = Path(__file__).parents[1] / "examples" / "demo.mp4"
 
 TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture

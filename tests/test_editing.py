@@ -15,7 +15,6 @@ from scipy.spatial.transform import Rotation
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.foot_lock import _FADE, between, feet_of, hold_feet, hold_weights, lock_feet, stretches
 from anylift_cli.body.legs import out_of_reach, step_to, world_rotations
-from anylift_cli.body.model import BodyModel
 from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
 from anylift_cli.body.skeleton import SMPL_MIRROR, J
@@ -28,11 +27,6 @@ from anylift_cli.editing.timing import retime, trim
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import invert, look_at, project
 from anylift_cli.report.quality import foot_slide, jitter
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

@@ -41,11 +41,6 @@ IGNORED = "gJB_sBM_cAll_d07_mJB3_ch05"
 SHORT = "gKR_sBM_cAll_d28_mKR0_ch01"
 
 
-@pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
-
-
 def points_of(motion: MotionArtifact, body: BodyModel) -> np.ndarray:
     """`body24` points (T, 24, 3)."""
     posed = body.joints(pose_matrices(motion), shape_of(motion, body), torch.from_numpy(motion.trans))

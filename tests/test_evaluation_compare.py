@@ -28,11 +28,6 @@ TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
 @pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
 def truth_file(body, tmp_path_factory) -> Path:
     return walking(body, 60).save(tmp_path_factory.mktemp("truth") / "truth.npz")
 

@@ -10,7 +10,6 @@ import pytest
 from motions import FACING_X, make_motion, walking
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS, J
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.bvh import BvhExporter
@@ -22,11 +21,6 @@ from anylift_cli.export.targets import TARGETS, export_options
 from anylift_cli.export.tum import TumExporter
 
 SHAPE = np.array([1.5, -1.0, 0.8, 0.5, -0.6, 0.3, 0.2, 0.0, 0.4, -0.3])
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from motions import walking
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts.base import read_npz
-from anylift_cli.body.model import LANDMARKS, BodyModel
+from anylift_cli.body.model import LANDMARKS
 from anylift_cli.body.posing import posed
 from anylift_cli.body.skeleton import SMPL_JOINTS, J, K
 from anylift_cli.errors import AnyliftError
@@ -28,11 +28,6 @@ from anylift_cli.export.tum import TumExporter
 from anylift_cli.geometry.cameras import look_at, project
 
 HOSTILE = "\"><script>alert(1)</script>\t'; rm -rf \u202e名前 " + "x" * 120
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

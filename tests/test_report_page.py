@@ -21,7 +21,6 @@ from browser import Opened, chromium
 from motions import keypoints_of, walking
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.export.worlds import in_one_world
@@ -43,11 +42,6 @@ BACKGROUND = 240
 BODY_COLOR = 30, 60, 160
 FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'&\u202e\u2028 名 " + "long" * 80
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")
