@@ -12,7 +12,7 @@ from anylift_cli.weights_store import find_weights, read_manifest, weights_folde
 
 def test_shipped_files_match_their_manifest(monkeypatch):
     monkeypatch.delenv("ANYLIFT_WEIGHTS", raising=False)
-    (folder,) = weights_folders()
+    folder = weights_folders()[0]
     entries = read_manifest(folder)
     assert "open_body.npz" in entries
     for name, entry in entries.items():
@@ -37,7 +37,7 @@ def test_missing_file_names_the_folders(monkeypatch, tmp_path):
 
 
 def test_altered_file_is_refused(monkeypatch, tmp_path):
-    (shipped,) = weights_folders()
+    shipped = weights_folders()[0]
     shutil.copy(shipped / "manifest.toml", tmp_path)
     (tmp_path / "open_body.npz").write_bytes(b"something else")
     monkeypatch.setenv("ANYLIFT_WEIGHTS", str(tmp_path))
