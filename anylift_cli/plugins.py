@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from anylift_cli.errors import MissingDependencyError, UsageError
@@ -11,6 +12,11 @@ from anylift_cli.errors import MissingDependencyError, UsageError
 def backend_names(group: str) -> list[str]:
     """Names registered in an entry-point group such as "anylift.cameras"."""
     return sorted(entry.name for entry in entry_points(group=group))
+
+
+def is_file(group: str, name: str) -> bool:
+    """Whether `name` is no registered backend but a file or folder with results that exist already."""
+    return name not in backend_names(group) and Path(name).exists()
 
 
 def load_backend(group: str, name: str) -> Any:

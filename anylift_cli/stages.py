@@ -6,18 +6,21 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact
-from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
 from anylift_cli.pipeline import Stage
-from anylift_cli.plugins import backend_names
+from anylift_cli.plugins import backend_names, is_file
 from anylift_cli.weights_store import find_weights
 
 LIBRARIES = {"mediapipe": "mediapipe", "auto": "pycolmap", "moving": "pycolmap"}
 """The library whose version decides what one of our own backends makes of its input."""
+
+FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
+"""Groups in which another tool's results may stand for a backend."""
 
 POSE_PRIOR = "pose_prior.npz"
 
@@ -86,7 +89,9 @@ def _weights(body: str) -> dict[str, str]:
 
 
 def _backend(group: str, name: str) -> str:
-    """Name and version of a backend, known without loading it."""
+    """Name and version of a backend, known without loading it; of a file or folder in its place the content."""
+    if group in FILES_INSTEAD and is_file(group, name):
+        return f"file {content_key(Path(name))[:16]}"
     for entry in entry_points(group=group):
         if entry.name == name:
             if entry.dist is not None and not entry.value.startswith("anylift_cli."):
@@ -96,4 +101,5 @@ def _backend(group: str, name: str) -> str:
             except PackageNotFoundError:
                 return name
     kind = group.removeprefix("anylift.")
-    raise UsageError(f"unknown {kind} backend '{name}'", f"choose one of: {', '.join(backend_names(group))}")
+    otherwise = f", or give a file with {kind}" if group in FILES_INSTEAD else ""
+    raise UsageError(f"unknown {kind} backend '{name}'", f"choose one of: {', '.join(backend_names(group))}{otherwise}")

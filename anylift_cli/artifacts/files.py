@@ -51,6 +51,17 @@ def sha256_of(path: Path | str) -> str:
     return digest.hexdigest()
 
 
+def content_key(path: Path) -> str:
+    """Hash of a file, or of a folder: the names and contents of all files in it."""
+    if path.is_file():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

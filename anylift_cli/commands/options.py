@@ -162,17 +162,23 @@ End = Annotated[float | None, typer.Option(metavar="SECONDS", callback=_time, he
 Backend = Annotated[
     str,
     typer.Option(
-        metavar="NAME",
+        "--keypoints",
+        "--backend",
+        metavar="NAME|PATH",
         autocompletion=backends("anylift.keypoints"),
-        help="Keypoint estimator.",
+        help="Keypoint estimator; or keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, "
+        "mmpose, easy_ViTPose, Sports2D or anylift.",
     ),
 ]
 Camera = Annotated[
     str,
     typer.Option(
-        metavar="KIND",
+        "--cameras",
+        "--camera",
+        metavar="KIND|PATH",
         autocompletion=backends("anylift.cameras"),
-        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving.",
+        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; or a solved path: "
+        "a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or anylift.",
     ),
 ]
 Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal length in pixels, when known.")]

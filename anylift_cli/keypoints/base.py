@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from anylift_cli.video import Frame
 
 WORKERS = 2
 """Threads that estimate people."""
@@ -16,7 +19,7 @@ class KeypointOptions:
     """Options of the keypoints stage.
 
     Attributes:
-        backend: entry point of the group `anylift.keypoints`.
+        backend: entry point of the group `anylift.keypoints`, or a file or folder of keypoints that exist already.
         person: "main" (the most prominent), "all", or a 1-based number in order of prominence.
         shot: "auto" (the longest shot with a person) or a 1-based number.
         start, end: part of the video in seconds; None is the video's own begin or end.
@@ -73,11 +76,15 @@ class PoseEstimator(Protocol):
 
     name: str
 
-    def find(self, image: np.ndarray) -> list[Region]:
-        """Places of an RGB image that may show a person, most certain first. Small people may be missed."""
+    def find(self, frame: Frame, tile: tuple[int, int, int, int]) -> list[Region]:
+        """Places of a frame that may show a person, most certain first. Small people may be missed.
+
+        Args:
+            tile: where to look, xyxy px; regions are in pixels of the whole image.
+        """
         ...
 
-    def estimate(self, image: np.ndarray, region: Region) -> Pose | None:
+    def estimate(self, frame: Frame, region: Region) -> Pose | None:
         """The person in a region, None where there is none. Has no memory of earlier images."""
         ...
 

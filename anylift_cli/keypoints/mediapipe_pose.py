@@ -13,12 +13,14 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import SimpleQueue
 
 import numpy as np
 
 from anylift_cli.body.skeleton import BODY24, LEFT_HIP, RIGHT_HIP, K
 from anylift_cli.keypoints.base import WORKERS, Pose, Region
+from anylift_cli.video import Frame
 
 
 @contextmanager
@@ -107,22 +109,25 @@ class MediaPipePose:
             self._idle: SimpleQueue[SolutionBase] = SimpleQueue()
             for graph in self._landmarks:
                 self._idle.put(graph)
-            blank = np.zeros((256, 256, 3), np.uint8)
-            self.find(blank)
+            blank = Frame(0, 0.0, np.zeros((256, 256, 3), np.uint8))
+            self.find(blank, (0, 0, 256, 256))
             for _ in self._landmarks:
                 self.estimate(blank, Region(128, 128, 256))
 
-    def find(self, image: np.ndarray) -> list[Region]:
+    def find(self, frame: Frame, tile: tuple[int, int, int, int]) -> list[Region]:
+        left, top, right, bottom = tile
+        image = np.ascontiguousarray(frame.image[top:bottom, left:right])
         height, width = image.shape[:2]
         found = self._detector.process({"image": image}).detections or []
         regions = []
         for detection in sorted(found, key=lambda d: -d.score[0]):
             hip, reach = detection.location_data.relative_keypoints[:2]
-            regions.append(_aligned_region(hip, reach, width, height))
+            region = _aligned_region(hip, reach, width, height)
+            regions.append(replace(region, x=region.x + left, y=region.y + top))
         return regions
 
-    def estimate(self, image: np.ndarray, region: Region) -> Pose | None:
-        height, width = image.shape[:2]
+    def estimate(self, frame: Frame, region: Region) -> Pose | None:
+        height, width = frame.image.shape[:2]
         rect = rect_pb2.NormalizedRect(
             x_center=region.x / width,
             y_center=region.y / height,
@@ -132,7 +137,7 @@ class MediaPipePose:
         )
         graph = self._idle.get()
         try:
-            result = graph.process({"image": image, "region": rect})
+            result = graph.process({"image": frame.image, "region": rect})
         finally:
             self._idle.put(graph)
         if result.landmarks is None:

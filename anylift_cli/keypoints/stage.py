@@ -12,9 +12,10 @@ from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.keypoints.base import WORKERS, KeypointOptions, PoseEstimator
+from anylift_cli.keypoints.imports.estimator import ImportedPoses
 from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, ranked, seconds_present, to_arrays
 from anylift_cli.keypoints.tracking import Track, Tracker
-from anylift_cli.plugins import load_backend
+from anylift_cli.plugins import is_file, load_backend
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.video import Frame, Shot, VideoInfo, find_shots, probe, read_frames
 
@@ -41,7 +42,7 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     _check(options)
     info = probe(video)
     shots = find_shots(video, options.start, options.end, progress)
-    estimator: PoseEstimator = load_backend("anylift.keypoints", options.backend)()
+    estimator = _estimator(options.backend, info)
     try:
         for shot in _candidates(shots, options.shot, video):
             artifact = _track_shot(video, info, shot, options, estimator, progress)
@@ -51,6 +52,12 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     finally:
         estimator.close()
     raise _nobody(video, shots, options)
+
+
+def _estimator(backend: str, info: VideoInfo) -> PoseEstimator:
+    if is_file("anylift.keypoints", backend):
+        return ImportedPoses(Path(backend), info)
+    return load_backend("anylift.keypoints", backend)()
 
 
 def _check(options: KeypointOptions) -> None:
@@ -90,7 +97,7 @@ def _track_shot(
     ):
         tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE), pool)
         for frame in _ahead(read_frames(video, shot.start_time, shot.end_time, MAX_SIZE), pool):
-            tracker.step(frame.image, frame.time)
+            tracker.step(frame)
             numbers.append(frame.index)
             scale = info.width / frame.image.shape[1]
             task.advance()

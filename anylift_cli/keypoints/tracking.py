@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from anylift_cli.keypoints.appearance import appearance, likeness
 from anylift_cli.keypoints.base import Pose, PoseEstimator, Region
 from anylift_cli.keypoints.plausibility import can_follow, is_believable, is_same_person, is_whole_person, similarity
+from anylift_cli.video import Frame
 
 SOON = 1.0
 SAME_CLOTHES, SAME_CLOTHES_SOON = 0.8, 0.65
@@ -71,31 +72,31 @@ class Tracker:
         self._estimator = estimator
         self._max_people = max_people
         self._pool = pool
-        self._recent: deque[np.ndarray] = deque()
+        self._recent: deque[Frame] = deque()
         self._searched = 0
         self._next_search = -np.inf
 
-    def step(self, image: np.ndarray, time: float) -> None:
-        """Take the next frame: RGB image and its time in seconds."""
-        self.times.append(time)
-        self._recent.append(image)
-        while len(self._recent) > 2 and time - self.times[-len(self._recent)] > LOOK_BACK:
+    def step(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self.times.append(frame.time)
+        self._recent.append(frame)
+        while len(self._recent) > 2 and frame.time - self.times[-len(self._recent)] > LOOK_BACK:
             self._recent.popleft()
         position = len(self.times) - 1
-        search = self._pool.submit(self._search, image, time)
-        self._follow(image, position)
+        search = self._pool.submit(self._search, frame)
+        self._follow(frame, position)
         for region in search.result():
-            self._welcome(image, position, region)
+            self._welcome(frame, position, region)
 
-    def _follow(self, image: np.ndarray, position: int) -> None:
+    def _follow(self, frame: Frame, position: int) -> None:
         claims: list[tuple[float, Track, Pose, np.ndarray | None]] = []
         time, tracks = self.times[position], [track for track in self.tracks if track.active]
         before = [track.poses[track.last] for track in tracks]
-        poses = self._pool.map(lambda pose: self._estimate(image, pose.region), before)
+        poses = self._pool.map(lambda pose: self._estimate(frame, pose.region), before)
         for track, last, pose in zip(tracks, before, poses, strict=True):
             if pose is None or not can_follow(last, pose, time - self.times[track.last]):
                 continue
-            look = appearance(image, pose)
+            look = appearance(frame.image, pose)
             alike = NEXT_CLOTHES if look is None or track.look is None else likeness(look, track.look)
             if alike < (NEXT_CLOTHES if track.last == position - 1 else SAME_CLOTHES_SOON):
                 continue
@@ -109,32 +110,31 @@ class Tracker:
         for track in tracks:
             track.active = time - self.times[track.last] <= PATIENCE
 
-    def _search(self, image: np.ndarray, time: float) -> list[Region]:
+    def _search(self, frame: Frame) -> list[Region]:
         """Where people may be, in the part of the image whose turn it is."""
-        if time < self._next_search and any(track.active for track in self.tracks):
+        if frame.time < self._next_search and any(track.active for track in self.tracks):
             return []
-        tiles = _tiles(image.shape[1], image.shape[0])
-        left, top, right, bottom = tiles[self._searched % len(tiles)]
+        tiles = _tiles(frame.image.shape[1], frame.image.shape[0])
+        tile = tiles[self._searched % len(tiles)]
         self._searched += 1
         if self._searched >= len(tiles):
-            self._next_search = time + SEARCH_PERIOD / len(tiles)
-        found = self._estimator.find(np.ascontiguousarray(image[top:bottom, left:right]))
-        return [replace(region, x=region.x + left, y=region.y + top) for region in found]
+            self._next_search = frame.time + SEARCH_PERIOD / len(tiles)
+        return self._estimator.find(frame, tile)
 
-    def _welcome(self, image: np.ndarray, position: int, region: Region) -> None:
+    def _welcome(self, frame: Frame, position: int, region: Region) -> None:
         """Begin, or take up again, the track of the person in a region, unless it is one being followed."""
         seen = [track for track in self.tracks if track.last == position]
         smallest = min(seen, key=lambda track: track.poses[position].region.size, default=None)
         full = len(seen) >= self._max_people
         if full and region.size < MUCH_LARGER * smallest.poses[position].region.size:
             return
-        pose = self._estimate(image, region)
+        pose = self._estimate(frame, region)
         if pose is None or not is_whole_person(pose):
             return
         if any(is_same_person(pose, track.poses[position]) for track in seen):
             return
         newcomer = Track()
-        newcomer.add(position, pose, appearance(image, pose))
+        newcomer.add(position, pose, appearance(frame.image, pose))
         self._follow_back(newcomer, position)
         known = self._known(newcomer, position)
         if known is None:
@@ -165,17 +165,17 @@ class Tracker:
             earlier = position - back
             if earlier in track.poses:
                 return
-            after, image = track.poses[earlier + 1], self._recent[-1 - back]
-            pose = self._estimate(image, after.region)
+            after, frame = track.poses[earlier + 1], self._recent[-1 - back]
+            pose = self._estimate(frame, after.region)
             if pose is None or not can_follow(after, pose, self.times[earlier + 1] - self.times[earlier]):
                 return
             others = (other.poses.get(earlier) for other in self.tracks if other is not track)
             if any(other is not None and is_same_person(pose, other) for other in others):
                 return
-            track.add(earlier, pose, appearance(image, pose))
+            track.add(earlier, pose, appearance(frame.image, pose))
 
-    def _estimate(self, image: np.ndarray, region: Region) -> Pose | None:
-        pose = self._estimator.estimate(image, region)
+    def _estimate(self, frame: Frame, region: Region) -> Pose | None:
+        pose = self._estimator.estimate(frame, region)
         return pose if pose is not None and is_believable(pose) else None
 
 

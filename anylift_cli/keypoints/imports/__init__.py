@@ -1,0 +1,1 @@
+"""Readers of keypoints that other tools have found: one module per format."""
