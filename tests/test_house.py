@@ -24,7 +24,7 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 STAGES = ("keypoints", "cameras", "lifting", "fitting", "export")
 LAYERS = (
     ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
-    ("artifacts", "body", "video", "rendering", "unpickle", "weights_store"),
+    ("artifacts", "body", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing", "describe"),
     ("commands", "console"),

@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from anylift_cli.artifacts import KeypointsArtifact
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.errors import AnyliftError, NothingFoundError, UsageError
 from anylift_cli.keypoints.base import KeypointOptions
@@ -332,3 +333,19 @@ def test_a_changed_file_is_read_again(scene, tmp_path):
     stage = keypoints_stage(KeypointOptions(str(file)))
     outcome = run_stage(stage, {"video": Source.from_file(video)}, tmp_path / "k.npz")[1]
     assert not outcome.reused and outcome.why.startswith("backend changed: file ")
+
+
+def test_run_takes_keypoints_and_cameras_of_others(anylift, scene, tmp_path):
+    video, truth = scene
+    cameras = CamerasArtifact.load(video.with_name("cameras.npz"))
+    coco(tmp_path, people_of(truth))
+    pose = cameras.world_from_camera
+    turn = Rotation.from_matrix(pose[:, :3, :3]).as_quat()
+    np.savetxt(tmp_path / "tum.txt", np.column_stack([truth.timestamps, pose[:, :3, 3], turn]))
+    files = ("--keypoints", "results.json", "--cameras", "tum.txt", "--focal", cameras.K[0, 0, 0])
+    done = anylift("run", video, *files, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "motion.npz").exists() and (tmp_path / "motion.bvh").exists()
+    made = CamerasArtifact.load(tmp_path / "motion.anylift/cameras.npz")
+    assert made.meta["reason"] == "TUM (tum.txt)"
+    np.testing.assert_allclose(made.K[0], cameras.K[0], rtol=1e-6)

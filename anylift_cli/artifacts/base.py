@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -154,11 +156,17 @@ def read_npz(path: Path | str, only: set[str] | None = None) -> dict[str, np.nda
         AnyliftError: missing, not an npz, damaged, pickled or larger than `MAX_TOTAL_BYTES`.
     """
     path = Path(path)
-    try:
+    with _named_errors(path):
         with zipfile.ZipFile(path) as archive:
             _check_declared_sizes(path, archive)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files if only is None or name in only}
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise AnyliftError(f"{path} does not exist", "check the path, or run the stage that writes it") from error
     except IsADirectoryError as error:
@@ -171,8 +179,19 @@ def read_npz(path: Path | str, only: set[str] | None = None) -> dict[str, np.nda
         ) from error
 
 
-def _check_declared_sizes(path: Path, archive: zipfile.ZipFile) -> None:
-    total = 0
+def declared_arrays(path: Path | str) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of each array of an npz file, without reading them.
+
+    Raises:
+        AnyliftError: as `read_npz`.
+    """
+    path = Path(path)
+    with _named_errors(path), zipfile.ZipFile(path) as archive:
+        return _check_declared_sizes(path, archive)
+
+
+def _check_declared_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    total, declared = 0, {}
     for member in archive.infolist():
         if not member.filename.endswith(".npy"):
             raise AnyliftError(f"{path} holds '{member.filename}', which is not an array")
@@ -188,6 +207,8 @@ def _check_declared_sizes(path: Path, archive: zipfile.ZipFile) -> None:
         total += int(np.prod(shape, dtype=object)) * dtype.itemsize
         if total > MAX_TOTAL_BYTES:
             raise AnyliftError(f"{path} declares more than {MAX_TOTAL_BYTES >> 30} GiB of arrays; refusing to read")
+        declared[member.filename[:-4]] = (shape, dtype)
+    return declared
 
 
 def _parse_meta(path: Path, stored: np.ndarray | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class CameraOptions:
     """Options of the cameras stage.
 
     Attributes:
-        backend: entry point of the group `anylift.cameras`.
+        backend: entry point of the group `anylift.cameras`, or a file or folder with a path that is solved already.
         focal: focal length in pixels of the displayed image, when known.
         fov: horizontal field of view in degrees, when known. At most one of the two is given.
     """

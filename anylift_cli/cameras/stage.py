@@ -6,8 +6,9 @@ from pathlib import Path
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.cameras.base import CameraOptions, CameraSolver
+from anylift_cli.cameras.imports.solver import ImportedCameras
 from anylift_cli.errors import UsageError
-from anylift_cli.plugins import load_backend
+from anylift_cli.plugins import is_file, load_backend
 from anylift_cli.progress import SILENT, Progress
 
 STAGE_VERSION = 1
@@ -31,5 +32,10 @@ def run_cameras(
         raise UsageError(f"a focal length of {options.focal} px is impossible", "give a positive number of pixels")
     if options.fov is not None and not 1 < options.fov < 170:
         raise UsageError(f"a field of view of {options.fov}° is out of range", "give 1 to 170 degrees, horizontal")
-    solver: CameraSolver = load_backend("anylift.cameras", options.backend)()
-    return solver.solve(Path(video), keypoints, options, progress)
+    return _solver(options.backend).solve(Path(video), keypoints, options, progress)
+
+
+def _solver(backend: str) -> CameraSolver:
+    if is_file("anylift.cameras", backend):
+        return ImportedCameras()
+    return load_backend("anylift.cameras", backend)()

@@ -13,7 +13,13 @@ from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.skeleton import K
 from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_between
 
-_CAMERA_DEVIATION = {"assumed": (10.0, 3.5), "pan axis": (1.5, 1.5), "camera x axes": (4.0, 3.0), "given": (1.5, 1.5)}
+_CAMERA_DEVIATION = {
+    "assumed": (10.0, 3.5),
+    "pan axis": (1.5, 1.5),
+    "camera x axes": (4.0, 3.0),
+    "given": (1.5, 1.5),
+    "the imported file": (4.0, 3.0),
+}
 """Degrees of pitch and roll that each source of the cameras' up vector may be off."""
 _BALANCE_DEVIATION = 6.0
 """Degrees by which the way from the standing feet to the centre of mass leans."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.posing import BODY_JOINTS, Poser, rotations_of
 from anylift_cli.evaluation.formats.record import DEFAULT_FPS, MotionRecord, PersonRecord
+from anylift_cli.foreign.fields import arrays_of
 
 RATES = ("mocap_frame_rate", "mocap_framerate", "fps")
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import DEFAULT_FPS, MotionRecord, PersonRecord
+from anylift_cli.foreign.fields import arrays_of
 
 
 def read_glamr(path: Path, stored: Mapping[str, Any], poser: Poser, fps: float | None) -> MotionRecord:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import DEFAULT_FPS, Z_UP_FROM_Y_UP, MotionRecord, PersonRecord, turned
+from anylift_cli.foreign.fields import arrays_of
 
 
 def read_gvhmr(path: Path, stored: Mapping[str, Any], poser: Poser, fps: float | None) -> MotionRecord:

@@ -11,7 +11,6 @@ import numpy as np
 from anylift_cli.body.model import LANDMARKS
 from anylift_cli.body.skeleton import K
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.record import (
     DEFAULT_FPS,
     JOINT_COUNT,
@@ -21,6 +20,7 @@ from anylift_cli.evaluation.formats.record import (
     points_of_joints,
     turned,
 )  # fmt: skip
+from anylift_cli.foreign.fields import arrays_of
 
 LANDMARK_PLACES = {
     "nose": 24, "right_eye": 25, "left_eye": 26, "right_ear": 27, "left_ear": 28,

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.posing import Poser
 from anylift_cli.evaluation.formats.record import (
     DEFAULT_FPS,
@@ -20,8 +19,9 @@ from anylift_cli.evaluation.formats.record import (
     poses_of,
     turned_poses,
 )  # fmt: skip
+from anylift_cli.foreign.fields import arrays_of
+from anylift_cli.foreign.unpickle import load_object_array
 from anylift_cli.geometry.cameras import transform
-from anylift_cli.unpickle import load_object_array
 
 
 def is_tram(stored: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anylift_cli.evaluation.formats.fields import arrays_of
 from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import (
     DEFAULT_FPS,
@@ -16,6 +15,7 @@ from anylift_cli.evaluation.formats.record import (
     PersonRecord,
     turned,
 )  # fmt: skip
+from anylift_cli.foreign.fields import arrays_of
 
 
 def is_wham(stored: Any) -> bool:
