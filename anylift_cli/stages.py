@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact
 from anylift_cli.artifacts.files import content_key, sha256_of
+from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
@@ -60,21 +61,6 @@ def fit_stage(options: FitOptions) -> Stage:
     return Stage("fit", STAGE_VERSION, MotionArtifact, run_fit, options, weights=weights)
 
 
-def body_file(body: str) -> Path:
-    """The file that a `--body` value names: a path, "open", or a file of the weights folders by its stem.
-
-    Raises:
-        UsageError: a path that is not there.
-        MissingDependencyError: no such weights file.
-    """
-    path = Path(body)
-    if path.suffix != ".npz":
-        return find_weights("open_body.npz" if body == "open" else f"{body}.npz")
-    if not path.is_file():
-        raise UsageError(f"the body file {path} does not exist", "give the path of an SMPL .npz file, or 'open'")
-    return path
-
-
 def _network_file(lifter: str) -> Path:
     path = Path(lifter)
     if not is_checkpoint(lifter):
@@ -85,7 +71,7 @@ def _network_file(lifter: str) -> Path:
 
 
 def _weights(body: str) -> dict[str, str]:
-    return {"body": sha256_of(body_file(body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
+    return {"body": sha256_of(find_body(body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
 
 
 def _backend(group: str, name: str) -> str:

@@ -79,11 +79,11 @@ def rate_arrays(fps: float, frames: int) -> dict[str, float]:
     return {"fps": fps, "mocap_frame_rate": fps, "mocap_framerate": fps, "mocap_time_length": frames / fps}
 
 
-def convention_arrays() -> dict[str, str]:
-    """What is the same in every motion: parameters as SMPL-X names them, z up, metres."""
+def convention_arrays(family: str = "open", gender: str = "neutral") -> dict[str, str]:
+    """Conventions of every motion: z up, metres, parameters as SMPL-X names them, of a body of this family and gender."""
     return {
-        "gender": "neutral",
-        "surface_model_type": "smplx",
+        "gender": gender,
+        "surface_model_type": "smplx" if family == "open" else family,
         "up_axis": "z",
         "unit": "m",
         "schema_version": str(MotionArtifact.version),

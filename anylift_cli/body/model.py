@@ -11,15 +11,15 @@ from smplx.lbs import lbs
 from smplx.vertex_ids import vertex_ids as SMPLX_VERTEX_IDS
 from torch import Tensor, nn
 
-from anylift_cli.artifacts.base import read_npz
 from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.body.files import BodyFile, find_body, read_body
 from anylift_cli.body.skeleton import BODY24, SMPL_JOINTS, SMPL_PARENTS, J
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.vectors import dot
-from anylift_cli.weights_store import find_weights
 
 MAX_BETAS = 10
-SMPL_VERTEX_COUNT = 6890
+TOPOLOGIES = {6890: "smplh", 10475: "smplx"}
+"""Names of the meshes whose landmarks smplx knows, by number of vertices; SMPL and SMPL-H share one."""
 VERTICES_CHUNK = 64
 
 SMPLX_LANDMARKS = {
@@ -48,15 +48,18 @@ class BodyModel(nn.Module):
     Attributes:
         name: "open", or the stem of the file.
         sha256: content hash of the file.
+        family: "open", "smpl", "smplh" or "smplx": whose shape coefficients it takes.
+        gender: "neutral", "male" or "female".
         faces: (F, 3) int64.
         vertex_colors: (V, 3) uint8 RGB, or None where the file has none.
         landmark_vertices: vertex of each landmark point of `body24`, by name.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], name: str, sha256: str) -> None:
-        """`arrays` are those of an SMPL file; see `load`."""
+    def __init__(self, file: BodyFile, name: str, sha256: str) -> None:
+        """See `load`."""
         super().__init__()
-        self.name, self.sha256 = name, sha256
+        arrays = file.arrays
+        self.name, self.sha256, self.family, self.gender = name, sha256, file.family, file.gender
         self.faces = arrays["f"].astype(np.int64)
         self.vertex_colors = arrays.get("vertex_colors")
         self.landmark_vertices = _landmark_vertices(arrays)
@@ -86,23 +89,20 @@ class BodyModel(nn.Module):
 
     @classmethod
     def load(cls, name_or_path: str | Path = "open", device: str | torch.device = "cpu") -> BodyModel:
-        """Load the shipped open body ("open"), a file of the weights folders by its stem, or a file by its path.
+        """Load the shipped open body ("open"), one that the user got (see `find_body`), or a file by its path.
 
-        The file is an `.npz` with SMPL's keys: v_template (V, 3), shapedirs (V, 3, S), posedirs (V, 3, 207),
-        J_regressor (24, V), weights (V, 24), kintree_table (2, 24), f (F, 3). Landmarks of files with another
-        topology than SMPL's: landmark_names (L) and landmark_vertices (L).
+        Files are those of SMPL, SMPL-H and SMPL-X, `.pkl` or `.npz` (see `read_body`). Landmarks of files with
+        another topology than theirs: landmark_names (L) and landmark_vertices (L).
 
         Raises:
             MissingDependencyError: no such weights file.
-            AnyliftError: damaged, pickled or not a 24-joint body model.
+            AnyliftError: damaged, hostile or not a body model of the SMPL family.
         """
-        path = Path(name_or_path)
-        if path.suffix != ".npz":
-            path = find_weights("open_body.npz" if name_or_path == "open" else f"{name_or_path}.npz")
-        arrays = read_npz(path)
-        _check(path, arrays)
+        path = find_body(name_or_path)
+        file = read_body(path)
+        _check(path, file.arrays)
         name = "open" if name_or_path == "open" else path.stem
-        return cls(arrays, name, sha256_of(path)).to(device)
+        return cls(file, name, sha256_of(path)).to(device)
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints of the T-pose, (B, S) → (B, 24, 3)."""
@@ -222,21 +222,18 @@ def _landmark_vertices(arrays: dict[str, np.ndarray]) -> dict[str, int]:
             str(name): int(vertex)
             for name, vertex in zip(arrays["landmark_names"], arrays["landmark_vertices"], strict=True)
         }
-    return {name: SMPLX_VERTEX_IDS["smplh"][SMPLX_LANDMARKS[name]] for name in LANDMARKS}
+    vertices = SMPLX_VERTEX_IDS[TOPOLOGIES[len(arrays["v_template"])]]
+    return {name: vertices[SMPLX_LANDMARKS[name]] for name in LANDMARKS}
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    required = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-    if missing := [key for key in required if key not in arrays]:
-        raise AnyliftError(f"{path} is not an SMPL body model: '{missing[0]}' is missing")
-    parents = arrays["kintree_table"][0].astype(np.int64)
-    if parents.shape != (24,) or tuple(parents[1:]) != SMPL_PARENTS[1:]:
-        raise AnyliftError(f"{path} is not an SMPL body model: its joint tree is another", "use SMPL's 24-joint model")
+    """Raise AnyliftError for a mesh whose landmarks nobody names."""
     if "landmark_names" in arrays:
         if missing := sorted(set(LANDMARKS) - set(arrays["landmark_names"].tolist())):
             raise AnyliftError(f"{path}: the landmark '{missing[0]}' is missing")
-    elif len(arrays["v_template"]) != SMPL_VERTEX_COUNT:
+    elif len(arrays["v_template"]) not in TOPOLOGIES:
+        count = len(arrays["v_template"])
         raise AnyliftError(
-            f"{path} has {len(arrays['v_template'])} vertices, not SMPL's {SMPL_VERTEX_COUNT}, and names no landmarks",
+            f"{path} has {count} vertices, not SMPL's 6890 or SMPL-X's 10475, and names no landmarks",
             "add landmark_names and landmark_vertices to the file",
         )

@@ -66,6 +66,12 @@ def edit(
     common: opt.Common,
     motion: Annotated[Path, typer.Argument(metavar="MOTION.npz", help="Made by `anylift run` or `anylift fit`.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="NEW.npz", help="The edited motion.")],
+    body: Annotated[
+        str | None,
+        typer.Option(
+            metavar="open|NAME|FILE", help="Be for this body, as in `anylift run`; joints stay where they are."
+        ),
+    ] = None,
     trim: Annotated[
         str | None,
         typer.Option(metavar="START:END", callback=_span, help="Keep these seconds of the video; 2: is from 2 s on."),
@@ -112,6 +118,7 @@ def edit(
     from anylift_cli.editing.plan import Edits
 
     steps = Edits(
+        body=body,
         trim=None if trim is None else tuple(map(_seconds, trim.split(":"))),
         retime=retime,
         mirror=mirror or None,

@@ -201,4 +201,11 @@ Height = Annotated[
     float | None,
     typer.Option(metavar="M", min=0.5, max=2.5, help="Standing height of the person, when known: fixes the scale."),
 ]
-Body = Annotated[str, typer.Option(metavar="open|FILE", help="The body that ships with anylift, or an SMPL .npz file.")]
+Body = Annotated[
+    str,
+    typer.Option(
+        metavar="open|NAME|FILE",
+        help="The body that ships with anylift; a file of SMPL, SMPL-H or SMPL-X, or the name that `anylift weights "
+        "list` has for it, such as smpl-neutral.",
+    ),
+]

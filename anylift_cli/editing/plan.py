@@ -15,6 +15,7 @@ from anylift_cli.editing.looping import loop
 from anylift_cli.editing.measure import figures
 from anylift_cli.editing.mirroring import mirror
 from anylift_cli.editing.placement import face, set_floor
+from anylift_cli.editing.rebodying import change_body
 from anylift_cli.editing.smoothing import smooth
 from anylift_cli.editing.timing import retime, trim
 
@@ -36,6 +37,7 @@ class Edits:
     """What is wanted of a motion; None for what is not. The order of the attributes is that of the steps.
 
     Attributes:
+        body: what `BodyModel.load` takes, for whose parameters the motion is to be.
         trim: first and last second of the video to keep, None for the motion's own.
         retime: how many times as long it lasts.
         mirror: left for right.
@@ -46,6 +48,7 @@ class Edits:
         loop: seconds of the end that are bent to the begin.
     """
 
+    body: str | None = None
     trim: tuple[float | None, float | None] | None = None
     retime: float | None = None
     mirror: bool | None = None
@@ -58,6 +61,7 @@ class Edits:
     def steps(self) -> list[Edit]:
         """What is wanted, in order."""
         functions: dict[str, Callable[[MotionArtifact, Any], MotionArtifact]] = {
+            "body": change_body,
             "trim": lambda motion, span: trim(motion, *span),
             "retime": retime,
             "mirror": lambda motion, _: mirror(motion),

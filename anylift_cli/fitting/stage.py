@@ -92,7 +92,7 @@ def _motion(
     return MotionArtifact(
         **pose_arrays(axis_angle[:, :BODY_JOINTS].reshape(frames, -1)),
         **rate_arrays(fps, frames),
-        **convention_arrays(),
+        **convention_arrays(body.family, body.gender),
         trans=transl.numpy() - origin,
         betas=betas,
         num_betas=body.num_betas,
@@ -108,7 +108,7 @@ def _motion(
         height=height,
         meta={
             **{name: lifted.meta[name] for name in _KEPT if name in lifted.meta},
-            "body": {"name": options.body, "sha256": body.sha256},
+            "body": {"name": options.body, "sha256": body.sha256, "family": body.family, "gender": body.gender},
             "floor": "feet in contact" if fit.floor is not None else "lowest joint; nobody stands on anything",
             "person": options.person,
         },

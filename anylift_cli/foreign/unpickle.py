@@ -1,5 +1,7 @@
 """Read other tools' pickles without running what is in them: numbers, arrays and containers only.
 
+Objects of chumpy and of scipy's sparse matrices, which SMPL's files hold, become stand-ins that keep only their
+numbers; `numpy.asarray` makes arrays of them.
 Covers plain pickles, joblib files (uncompressed or zlib, gzip), torch files and `.npy` files that hold an object.
 The unpickler is Python's own (`pickle._Unpickler`), because joblib writes its arrays between the opcodes and only that
 one can stop there; joblib itself is not needed.
@@ -130,6 +132,9 @@ class _SafeUnpickler(pickle._Unpickler):
         if isinstance(owner, np.dtype):
             self.stack[-1] = _in_byte_order(owner, self.stack.pop())
             return
+        if isinstance(owner, _StandIn):
+            owner.state = _state(self.stack.pop())
+            return
         if not isinstance(owner, (np.ndarray, _NumpyArrayWrapper)):
             raise pickle.UnpicklingError(f"sets attributes of a {type(owner).__name__}")
         super().load_build()
@@ -137,6 +142,71 @@ class _SafeUnpickler(pickle._Unpickler):
             self.stack[-1] = self.stack[-1].read(self)
 
     dispatch[pickle.BUILD[0]] = load_build
+
+
+class _StandIn:
+    """Keeps the state of an object whose class is not loaded."""
+
+    state: dict[str, Any]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        try:
+            return np.asarray(self.numbers(), dtype)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ValueError(f"not the numbers of a {type(self).__name__.strip('_')}: {error}") from error
+
+    def numbers(self) -> np.ndarray:
+        """What it stands for, as an array."""
+        raise NotImplementedError
+
+
+class _Chumpy(_StandIn):
+    """chumpy.ch.Ch (mattloper/chumpy, ch.py): an array and what autodiff needed."""
+
+    def numbers(self) -> np.ndarray:
+        return np.asarray(self.state["x"])
+
+
+class _ChumpySelection(_StandIn):
+    """chumpy.reordering.Select: some elements of another one, in another shape."""
+
+    def numbers(self) -> np.ndarray:
+        return np.asarray(self.state["a"]).ravel()[self.state["idxs"]].reshape(self.state["preferred_shape"])
+
+
+class _SparseColumns(_StandIn):
+    """scipy.sparse.csc_matrix; its indices are checked, which scipy leaves to the file."""
+
+    def numbers(self) -> np.ndarray:
+        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
+        return self.dense(shape)
+
+    def dense(self, shape: tuple[int, int]) -> np.ndarray:
+        """All elements, (rows, columns)."""
+        matrix = np.zeros(shape)
+        columns = np.repeat(np.arange(shape[1]), np.diff(self.state["indptr"]))
+        np.add.at(matrix, (np.asarray(self.state["indices"], np.int64), columns), self.state["data"])
+        return matrix
+
+
+class _SparseRows(_SparseColumns):
+    """scipy.sparse.csr_matrix."""
+
+    def dense(self, shape: tuple[int, int]) -> np.ndarray:
+        return super().dense(shape[::-1]).T
+
+
+def _state(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise pickle.UnpicklingError(f"a state that is a {type(value).__name__}")
+    return value
+
+
+def _reconstructed(kind: type, base: type, state: Any) -> _StandIn:
+    """Python 2's way to begin an object; only of stand-ins."""
+    if not (isinstance(kind, type) and issubclass(kind, _StandIn)) or base is not object:
+        raise pickle.UnpicklingError(f"begins a {kind}")
+    return kind()
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -188,7 +258,16 @@ def _allowed() -> dict[tuple[str, str], Any]:
         bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, slice,
     )  # fmt: skip
     names: dict[tuple[str, str], Any] = {(module, kind.__name__): kind for kind in plain for module in _BUILTINS}
+    names |= {
+        (module, name): kind
+        for name, kind in (("csc_matrix", _SparseColumns), ("csr_matrix", _SparseRows))
+        for module in (f"scipy.sparse.{name[:3]}", f"scipy.sparse._{name[:3]}")
+    }
+    names |= {(module, "_reconstructor"): _reconstructed for module in ("copy_reg", "copyreg")}
+    names |= {(module, "object"): object for module in _BUILTINS}
     return names | {
+        ("chumpy.ch", "Ch"): _Chumpy,
+        ("chumpy.reordering", "Select"): _ChumpySelection,
         ("collections", "OrderedDict"): OrderedDict,
         ("collections", "defaultdict"): defaultdict,
         ("_codecs", "encode"): _encode,
