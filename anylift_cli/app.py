@@ -20,6 +20,7 @@ COMMANDS = {
     "export": ("export", "Write motions in other formats, under their own names."),
     "view": ("view", "Write a page that shows a motion: the video, a 3D view, timelines, the weakest seconds."),
     "info": ("info", "Show what a file holds, and how it was made."),
+    "doctor": ("doctor", "Show what this machine can run, what is missing, and the command that helps."),
     "synthesize": ("synthesize", "Make a scene with exact ground truth: video, keypoints, cameras and motion."),
     "train": ("train", "Train lifting networks."),
     "evaluate": ("evaluate", "Measure lifters and other tools' results against the truth."),

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from motions import walking
 
 from anylift_cli.body.files import read_body
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.body.skeleton import SMPL_PARENTS, J
 from anylift_cli.editing.rebodying import change_body
 from anylift_cli.errors import AnyliftError, MissingDependencyError

@@ -26,11 +26,14 @@ LAYERS = (
     ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
     ("artifacts", "body", "video", "foreign", "rendering", "weights_store"),
     STAGES,
-    ("pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing", "describe"),
+    (
+        "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing", "describe",
+        "doctor",
+    ),
     ("commands", "console"),
     ("app",),
     ("__main__",),
-)
+)  # fmt: skip
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect"}

@@ -80,7 +80,7 @@ def rate_arrays(fps: float, frames: int) -> dict[str, float]:
 
 
 def convention_arrays(family: str = "open", gender: str = "neutral") -> dict[str, str]:
-    """Conventions of every motion: z up, metres, parameters as SMPL-X names them, of a body of this family and gender."""
+    """What every motion says of itself: whose parameters it has, in SMPL-X's order, z up, metres."""
     return {
         "gender": gender,
         "surface_model_type": "smplx" if family == "open" else family,

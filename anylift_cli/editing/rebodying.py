@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.artifacts.motion import convention_arrays, pose_arrays
+from anylift_cli.artifacts.motion import BODY_JOINTS, convention_arrays, pose_arrays
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices
 from anylift_cli.body.skeleton import SMPL_PARENTS
-from anylift_cli.export.parameters import BODY_JOINTS, pose_matrices
 from anylift_cli.geometry.rotations import axis_angle_from_matrix, matrix_from_6d, six_d_from_matrix
 
 _CHUNK = 500
