@@ -27,8 +27,8 @@ LAYERS = (
     ("artifacts", "body", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     (
-        "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing", "describe",
-        "doctor",
+        "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",
+        "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
