@@ -11,7 +11,9 @@ from anylift_cli.commands import options as opt
 
 @opt.command
 def doctor(common: opt.Common) -> None:
-    """Show what this machine can run, what is missing and the command that helps; 4 if the default chain cannot run.
+    """Show what this machine can run, what is missing, and the command that helps.
+
+    Exit code 4 when the default chain cannot run.
 
     Example: anylift doctor
     """
