@@ -23,10 +23,10 @@ from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.formats.posing import REST_PELVIS, Poser, rotations_of
 from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.evaluation.formats.record import PersonRecord
-from anylift_cli.evaluation.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.take import Take
 from anylift_cli.geometry.cameras import project
+from anylift_cli.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "data" / "fixtures"
 MOCAP = FIXTURES.parent / "mocap" / "cmu_30fps.npz"

@@ -24,8 +24,8 @@ from anylift_cli.evaluation.formats.floor import height_under_feet
 from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import Z_UP_FROM_Y_UP, poses_of
 from anylift_cli.evaluation.still_clip import StillCamera, projected, read_json, require, still_clip
-from anylift_cli.evaluation.unpickle import load_pickle
 from anylift_cli.geometry.cameras import invert
+from anylift_cli.unpickle import load_pickle
 
 FPS, STEP = 60, 2
 LENGTH, SHORTEST = 120, 60

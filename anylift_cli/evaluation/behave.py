@@ -26,10 +26,10 @@ from anylift_cli.evaluation.formats.ply import read_ply_vertices
 from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import Z_UP_FROM_CAMERA, poses_of
 from anylift_cli.evaluation.still_clip import StillCamera, projected, read_json, require, still_clip
-from anylift_cli.evaluation.unpickle import load_npz_member
 from anylift_cli.geometry.cameras import project, transform
 from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_between
 from anylift_cli.lifting.gravity import find_gravity
+from anylift_cli.unpickle import load_npz_member
 
 FPS = 30
 LENGTH, SHORTEST = 120, 60

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.errors import UsageError
 from anylift_cli.export.take import ExportOptions, Take
+from anylift_cli.meshes.reading import read_mesh
 
 WORK_FOLDER = ".anylift"
-MAX_MESH_BYTES = 1 << 28
 
 
 def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str, Path]) -> Take:
@@ -33,30 +31,6 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
         there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
         raise UsageError(f"there is no object '{unknown[0]}' to give a mesh to", there)
     return Take(motions, tuple(files), options, {name: read_mesh(file) for name, file in meshes.items()})
-
-
-def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) and triangles (F, 3) of a mesh file of any format that trimesh reads.
-
-    Raises:
-        AnyliftError: missing, too large, damaged, or without triangles.
-    """
-    import trimesh
-
-    if not path.is_file():
-        raise AnyliftError(f"{path} does not exist", "check the path")
-    if path.stat().st_size > MAX_MESH_BYTES:
-        raise AnyliftError(f"{path} is larger than {MAX_MESH_BYTES >> 20} MiB", "simplify the mesh first")
-    try:
-        mesh = trimesh.load_mesh(path, process=False, skip_materials=True)
-        vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64)
-    except Exception as error:
-        raise AnyliftError(
-            f"{path} cannot be read as a mesh: {error}", "give an .obj, .ply, .stl or .glb file"
-        ) from error
-    if not len(faces) or not np.isfinite(vertices).all():
-        raise AnyliftError(f"{path} holds no triangles, or vertices that are not numbers")
-    return vertices, faces
 
 
 def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:

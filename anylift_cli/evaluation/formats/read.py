@@ -22,7 +22,7 @@ from anylift_cli.evaluation.formats.record import MotionRecord
 from anylift_cli.evaluation.formats.romp import read_romp
 from anylift_cli.evaluation.formats.tram import is_tram, read_tram
 from anylift_cli.evaluation.formats.wham import is_wham, read_wham
-from anylift_cli.evaluation.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
+from anylift_cli.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
 
 ACCEPTED = (
     "motion files can be: anylift motion.npz, AMASS npz, GVHMR hmr4d_results.pt, WHAM wham_output.pkl, "

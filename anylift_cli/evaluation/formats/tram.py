@@ -20,8 +20,8 @@ from anylift_cli.evaluation.formats.record import (
     poses_of,
     turned_poses,
 )  # fmt: skip
-from anylift_cli.evaluation.unpickle import load_object_array
 from anylift_cli.geometry.cameras import transform
+from anylift_cli.unpickle import load_object_array
 
 
 def is_tram(stored: Any) -> bool:
