@@ -17,8 +17,8 @@ class ObjectsArtifact(Artifact):
 
     Meshes lie behind each other: object o has the next `vertex_count[o]` of `vertices` and `face_count[o]` of `faces`,
     whose indices start at 0 for each object; likewise `symmetries`. Lengths are metres where `size_known`, otherwise in
-    a unit of the object's own. Points that an object does not have, or that are not seen, are NaN. Poses are relative to
-    the camera, because the world gets its scale only with the person; NaN where the object was not found, with
+    a unit of the object's own. Points that an object does not have, or that are not seen, are NaN. Poses are relative
+    to the camera, because the world gets its scale only with the person; NaN where the object was not found, with
     confidence 0. Gaps are never filled here.
 
     `meta["tracker"]` says what followed the points; `meta["units"]` metres per unit of each mesh file, and

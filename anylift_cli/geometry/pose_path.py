@@ -19,6 +19,8 @@ _NEAREST = 0.05
 """Metres before the camera within which a point says nothing."""
 _REST_SPEED, _REST_SPIN = 3.0, 6.0
 """m/s and rad/s of the weak wish to stay, which keeps long gaps calm."""
+_OUTLIER = 4.0
+"""Standard deviations at which a sighting levels off."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,6 @@ class Ease:
 
     acceleration: float = 6.0
     spin: float = 20.0
-
-
-_OUTLIER = 4.0
 
 
 def fit_pose_path(

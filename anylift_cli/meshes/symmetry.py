@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.meshes.surface import sampled
+from anylift_cli.meshes.surface import Surface, sampled
 
-_SAMPLES = 3000
+_SAMPLES = 500
 _TOLERANCE = 0.02
 """Of the longest side: how far a turned surface may be from itself."""
 _ROUND = 12
@@ -23,12 +22,11 @@ def symmetries(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """
     middle = (vertices.min(0) + vertices.max(0)) / 2
     size = float(np.ptp(vertices, axis=0).max())
-    surface = cKDTree(sampled(vertices - middle, faces, 8 * _SAMPLES, seed=1))
-    probe = sampled(vertices - middle, faces, _SAMPLES, seed=2)
-    spacing = float(np.quantile(surface.query(probe)[0], 0.98))
+    surface = Surface(vertices - middle, faces)
+    probe = sampled(vertices - middle, faces, _SAMPLES)
 
     def stays(turn: np.ndarray) -> bool:
-        return float(np.quantile(surface.query(probe @ turn.T)[0], 0.98)) < spacing + _TOLERANCE * size
+        return float(np.quantile(np.abs(surface.nearest(probe @ turn.T)[1]), 0.98)) < _TOLERANCE * size
 
     found = [turn for turn in Rotation.create_group("O").as_matrix() if stays(turn)]
     for axis in np.eye(3):

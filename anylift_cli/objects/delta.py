@@ -1,8 +1,8 @@
 """Reads the dense point tracks of DELTA (snap-research/DELTA_densetrack3d), which runs in an environment of its own.
 
 `demo.py` writes `dense_2d_track.pkl`, {"coords": (T, N, 2) px of the video, "vis": (T, N) bool}, and
-`dense_3d_track.pkl`, {"coords": (T, N, 3) in the camera of each time, "vis", "colors"}, whose points are brought back to
-pixels by the intrinsics that DELTA assumes where none are given: a focal length of the image's width.
+`dense_3d_track.pkl`, {"coords": (T, N, 3) in the camera of each time, "vis", "colors"}, whose points are taken back to
+pixels by the intrinsics that DELTA assumes where none are given: a focal length of the width of the image.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def anchor_from_mask(path: Path, mesh_vertices: np.ndarray, faces: np.ndarray, K
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise AnyliftError(f"{path} cannot be read as an image", "give a .png of the size of the video")
-    expected = tuple(int(round(2 * side)) for side in K[:2, 2])
+    expected = tuple(round(2 * float(side)) for side in K[:2, 2])
     if abs(image.shape[1] - expected[0]) > 1 or abs(image.shape[0] - expected[1]) > 1:
         raise UsageError(
             f"the mask {path} has {image.shape[1]}x{image.shape[0]} pixels, the video {expected[0]}x{expected[1]}",

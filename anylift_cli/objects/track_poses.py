@@ -1,4 +1,4 @@
-"""Poses of an object whose points were followed by something else: PnP frame by frame, from the known frames outwards."""
+"""Poses of an object whose points something else followed: PnP frame by frame, from the known frames outwards."""
 
 from __future__ import annotations
 
