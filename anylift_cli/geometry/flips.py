@@ -39,6 +39,20 @@ def steadiest(rotations: np.ndarray, cost: np.ndarray | None = None, turn: float
     return chosen
 
 
+def cheapest_path(cost: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Index (T,) of one state in each frame with the least sum of `cost` (T, C) and of `change` (C, C) in between."""
+    best, origin = cost[0].copy(), np.zeros(cost.shape, int)
+    for frame in range(1, len(cost)):
+        total = best[:, None] + change
+        origin[frame] = total.argmin(0)
+        best = total.min(0) + cost[frame]
+    chosen = np.zeros(len(cost), int)
+    chosen[-1] = best.argmin()
+    for frame in range(len(cost) - 1, 0, -1):
+        chosen[frame - 1] = origin[frame, chosen[frame]]
+    return chosen
+
+
 def about_middle(poses: np.ndarray, symmetries: np.ndarray, middle: np.ndarray) -> np.ndarray:
     """Poses (T, S, 4, 4) that look like `poses` (T, 4, 4) of a body whose `symmetries` (S, 3, 3) turn its `middle`."""
     alike = np.repeat(poses[:, None], len(symmetries), 1)
