@@ -12,7 +12,7 @@ from anylift_cli.commands.evaluate import evaluate
 from anylift_cli.commands.export import export
 from anylift_cli.commands.info import info
 from anylift_cli.commands.run import run
-from anylift_cli.commands.stages import cameras, fit, keypoints, lift
+from anylift_cli.commands.stages import cameras, fit, keypoints, lift, objects
 from anylift_cli.commands.synthesize import synthesize
 from anylift_cli.commands.train import train
 from anylift_cli.commands.view import view
@@ -50,7 +50,7 @@ def anylift(
     """
 
 
-for command in (run, keypoints, cameras, lift, fit, edit, export, view, info, synthesize):
+for command in (run, keypoints, cameras, objects, lift, fit, edit, export, view, info, synthesize):
     app.command()(command)
 for group in (train, evaluate):
     app.add_typer(group)

@@ -18,7 +18,8 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
 
     Args:
         paths: motion files, or folders that `anylift run` worked in, which stand for all persons in them.
-        meshes: files with the meshes of objects, in metres and the object's own axes, by the objects' names.
+        meshes: files with the meshes of objects in the object's own axes, by the objects' names; in the unit that the
+            motion knows them in (`object_scale`), else in metres.
 
     Raises:
         UsageError: a path that is no motion, or a mesh of an object that the motions do not have.
@@ -30,7 +31,22 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
     if unknown := sorted(set(meshes) - objects):
         there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
         raise UsageError(f"there is no object '{unknown[0]}' to give a mesh to", there)
-    return Take(motions, tuple(files), options, {name: read_mesh(file) for name, file in meshes.items()})
+    scales = _scales(motions)
+    scaled = {}
+    for name, file in meshes.items():
+        vertices, faces = read_mesh(file)
+        scaled[name] = vertices * scales.get(name, 1.0), faces
+    return Take(motions, tuple(files), options, scaled)
+
+
+def _scales(motions: Iterable[MotionArtifact]) -> dict[str, float]:
+    """Metres per unit of the objects' mesh files, where a motion knows it."""
+    return {
+        str(name): float(scale)
+        for motion in motions
+        if motion.object_names is not None and motion.object_scale is not None
+        for name, scale in zip(motion.object_names, motion.object_scale, strict=True)
+    }
 
 
 def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,6 +114,7 @@ def with_objects(
     motion: MotionArtifact,
     placed: Sequence[PlacedThing],
     scales: Scales,
+    units: Mapping[str, float],
     person: int,
     hands: tuple[np.ndarray, np.ndarray],
 ) -> MotionArtifact:
@@ -122,10 +123,11 @@ def with_objects(
     Args:
         motion: of the person, whose world has an origin of its own.
         placed: in the lifted world, over the motion's frames.
+        units: metres per unit of each mesh file, by the objects' names.
         hands: (T, 2, 3) of the person in the lifted world, before and after they were brought to what they hold.
     """
     poses = np.stack([one.poses for one in placed])
-    poses[..., :3, 3] += (motion.joints[0, list(HANDS)[0]] - hands[1][0, 0]).astype(np.float64)
+    poses[..., :3, 3] += motion.joints[0, HANDS[0]].astype(np.float64) - hands[1][0, 0]
     figures = {
         one.thing.name: {
             "scale": round(factor, 4),
@@ -147,7 +149,7 @@ def with_objects(
         object_names=np.array([one.thing.name for one in placed]),
         world_from_object=poses,
         object_confidence=np.stack([one.thing.confidence for one in placed]),
-        object_scale=np.array(scales.things),
+        object_scale=[factor * units[one.thing.name] for one, factor in zip(placed, scales.things, strict=True)],
         meta={**motion.meta, "objects": figures, "object_scales": world},
     )
 

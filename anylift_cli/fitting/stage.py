@@ -71,6 +71,7 @@ def run_fit_with_objects(
             "run `anylift objects` on these keypoints",
         )
     person, contacts = options.person, options.contacts
+    units = {str(name): float(objects.meta.get("units", {}).get(str(name), 1.0)) for name in objects.names}
     scales, things, grips = find_scales(lifted, things_of(objects), options.height, contacts=contacts)
     lifted = rescaled(lifted, scales)
     with _fitting(lifted, keypoints, options, progress, passes=3) as (target, body, prior, span, task):
@@ -86,7 +87,7 @@ def run_fit_with_objects(
             fit = hold_on(fit, wanted.to(options.device), target, body, prior, task)
         motion = _motion(fit, body, lifted, keypoints, options, span)
     after = hands_of(joints_of(fit, body))
-    return with_objects(motion, placed, scales, person, (before, after))
+    return with_objects(motion, placed, scales, units, person, (before, after))
 
 
 def _check(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> None:
