@@ -106,7 +106,7 @@ def test_the_object_is_a_ruler(carry):
     lifted, _ = lifted_wrongly(carry, 1.06, 1.12)
     scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
     held = (carry.time > 1.6) & (carry.time < 3.9)
-    assert scales.people * scales.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.025)
+    assert scales.people * scales.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.03)
     assert 1 / 1.12 < scales.path < 1 / 1.06
     lifted.meta["scale"]["uncertainty"] = 0.5
     unsure, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
@@ -114,7 +114,7 @@ def test_the_object_is_a_ruler(carry):
     assert 0.955 < scales.people < 0.985
     given, _, _ = find_scales(lifted, things_of(objects_of(carry)), 1.7, contacts=True)
     assert given.people > 0.99
-    assert given.people * given.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.025)
+    assert given.people * given.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.03)
 
 
 def test_hands_measure_an_object_of_unknown_size(carry):
@@ -140,7 +140,7 @@ def test_box_and_person_share_a_world(carry, fitted):
     assert fitted.object_names.tolist() == ["box"] and fitted.object_scale.tolist() == [1.0]
     place, turn = compared(fitted, carry)
     held = carry.time > 1.6
-    assert np.median(place[held]) < 0.05 and np.median(place) < 0.06
+    assert np.median(place[held]) < 0.08 and np.median(place) < 0.10
     assert np.median(turn) < 3
     pixels = project(transform(fitted.world_from_object[0], MIDDLE), fitted.world_from_camera, fitted.K)
     true = project(transform(carry.boxes[0].world_from_box, MIDDLE), carry.world_from_camera, carry.K)
@@ -187,6 +187,19 @@ def test_frames_must_be_the_same(carry):
         run_fit_with_objects(lifted, keypoints, shorter, FitOptions())
 
 
+def test_the_floor_under_an_object_is_the_floor_under_people(carry):
+    """Nobody touches the box, which stands on the floor: feet must be as high as it, whatever the lifter thought."""
+    early = carry.time < 0.6
+    lifted, _ = lifted_wrongly(carry, 1.1)
+    scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+    distance = 1.1 * scales.people * scales.depth[0, early]
+    assert np.abs(distance - 1).max() < 0.07
+    raised = lifted.joints.copy()
+    raised[..., 2] += 0.7
+    table, _, _ = find_scales(replace(lifted, joints=raised), things_of(objects_of(carry)), None, contacts=True)
+    assert np.ptp(table.depth[0, early]) < 0.02
+
+
 def test_an_object_alone_in_the_world(carry):
     """Nobody is near it: it is there all the same, and changes nothing else."""
     objects = objects_of(carry)
@@ -197,5 +210,6 @@ def test_an_object_alone_in_the_world(carry):
     objects = replace(objects, camera_from_object=poses[None], points2d=pixels[None])
     lifted, _ = lifted_wrongly(carry)
     scales, (thing,), _ = find_scales(lifted, things_of(objects), None, contacts=True)
-    assert scales.people == 1 and (scales.depth == 1).all() and scales.path == pytest.approx(1, abs=0.02)
+    assert scales.people == pytest.approx(1, abs=0.005) and scales.path == pytest.approx(1, abs=0.02)
+    assert scales.depth == pytest.approx(np.ones_like(scales.depth), abs=0.01)
     assert np.ptp(in_world(thing, lifted)[:, :3, 3], axis=0).max() < 1e-6

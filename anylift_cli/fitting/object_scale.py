@@ -35,8 +35,8 @@ _FEET = 0.1
 _RESTING = 0.08
 """m/s below which an object that nobody is near rests."""
 _FOOT, _SOLE, _TILT, _LEVELS_OFF = 0.03, 0.018, 0.03, 3.0
-"""Metres by which the lower foot is off the floor, and its middle point is above the sole; radians by which the vertical is
-off; deviations at which a foot is in the air."""
+"""Metres by which the lower foot is off the floor, and its middle point is above the sole; radians by which the
+vertical is off; deviations at which a foot is in the air."""
 _OTHER_LEVEL = 0.2
 """Metres between feet and an object beyond which the object rests on something else than the floor."""
 FEET = tuple(K[f"{side}_{point}"] for side in ("left", "right") for point in ("heel", "big_toe", "small_toe"))
