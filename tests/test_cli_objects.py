@@ -27,6 +27,18 @@ SPEC = SceneSpec("carry_still", "carry", "still", seconds=3.0, fps=10, width=640
 MIDDLE = np.array([[0, 0, 0.16]])
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Callable[..., dict]:
+    """Runs the command line in this process, in `tmp_path`; gives what it prints with --json."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> dict:
+        done = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
+        return json.loads(done.stdout)
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("carry")
@@ -47,14 +59,12 @@ def test_scenes_come_with_meshes_and_clicks(carried):
 
 
 @pytest.mark.slow
-def test_a_box_is_carried_through_the_chain(anylift: Callable, carried, tmp_path):
+def test_a_box_is_carried_through_the_chain(run: Callable, carried, tmp_path):
     arguments = (
         "run", carried / "video.mp4", "--out", "hoi.npz", "--object", carried / "box.obj",
         "--points", carried / "points.json", "--overlay", "hoi.mp4", "--report", "hoi.html", "--glb", "hoi.glb",
     )  # fmt: skip
-    done = anylift(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    steps = [step["step"] for step in json.loads(done.stdout)["shots"][0]["steps"]]
+    steps = [step["step"] for step in run(*arguments)["shots"][0]["steps"]]
     assert steps[:5] == ["keypoints", "cameras", "objects", "lift", "fit"]
 
     motion, truth = MotionArtifact.load(tmp_path / "hoi.npz"), MotionArtifact.load(carried / "motion.npz")
@@ -80,26 +90,26 @@ def test_a_box_is_carried_through_the_chain(anylift: Callable, carried, tmp_path
     yellow = (left[..., 0] > 110) & (left[..., 1] > 80) & (left[..., 2] < 0.6 * left[..., 0])
     assert yellow.sum() > 400 and probe(tmp_path / "hoi.mp4").frame_count == probe(carried / "video.mp4").frame_count
 
-    again = json.loads(anylift(*arguments, "--json").stdout)["shots"][0]["steps"]
+    again = run(*arguments)["shots"][0]["steps"]
     assert all(step["reused"] for step in again)
-    apart = json.loads(anylift(*arguments[:8], "--no-contacts", "--json").stdout)["shots"][0]["steps"]
+    apart = run(*arguments[:8], "--no-contacts")["shots"][0]["steps"]
     assert {step["step"]: step["why"] for step in apart if not step["reused"]}["fit"] == (
         "option contacts changed: True → False"
     )
     assert [step["step"] for step in apart if step["reused"]][:4] == ["keypoints", "cameras", "objects", "lift"]
 
 
-def test_one_stage_at_a_time(anylift: Callable, carried, tmp_path):
+def test_one_stage_at_a_time(run: Callable, carried, tmp_path):
     (tmp_path / "points.json").write_text((carried / "points.json").read_text())
     files = carried / "video.mp4", carried / "keypoints.npz", carried / "cameras.npz"
-    arguments = "objects", *files, "--object", carried / "box.obj", "--points", "points.json", "--json"
-    first = json.loads(anylift(*arguments).stdout)
+    arguments = "objects", *files, "--object", carried / "box.obj", "--points", "points.json"
+    first = run(*arguments)
     assert not first["reused"] and Path(first["file"]).name == "objects.npz"
-    assert json.loads(anylift(*arguments).stdout)["reused"]
+    assert run(*arguments)["reused"]
     clicks = json.loads((tmp_path / "points.json").read_text())
     clicks["box"][0]["pixels"][0][0] += 0.5
     (tmp_path / "points.json").write_text(json.dumps(clicks))
-    changed = json.loads(anylift(*arguments).stdout)
+    changed = run(*arguments)
     assert changed["why"] == "input prompts changed"
     objects = ObjectsArtifact.load(tmp_path / "objects.npz")
     truth = MotionArtifact.load(carried / "motion.npz")
