@@ -123,7 +123,7 @@ def test_hands_measure_an_object_of_unknown_size(carry):
         scales, (thing,), _ = find_scales(lifted, things_of(objects_of(carry, size=size)), None, contacts=True)
         assert scales.things[0] == pytest.approx(size, rel=0.03)
         assert np.ptp(thing.vertices, axis=0) == pytest.approx(carry.boxes[0].size, rel=0.03)
-        assert (scales.people, scales.path) == (1, 1)
+        assert scales.people == 1 and scales.path == pytest.approx(1, abs=0.02)
 
 
 def test_rescaling_keeps_the_picture(carry):

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d
 
 from anylift_cli.artifacts import LiftedArtifact
+from anylift_cli.body.contacts import CONTACT_POINTS
+from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
 from anylift_cli.fitting.holding import COARSE, FINE, Grips, at, find_grips, speeds
 from anylift_cli.fitting.things import Thing, in_world
@@ -30,8 +33,6 @@ _DISTANCE = 0.04
 _OBJECT_NOISE = 0.02
 """Metres by which an object's distance is off, lasting for `_INDEPENDENT` seconds."""
 _STILL = 0.04
-_FEET = 0.1
-"""Relative deviation of the path's scale where the lift does not say how sure it is."""
 _RESTING = 0.08
 """m/s below which an object that nobody is near rests."""
 _FOOT, _SOLE, _TILT, _LEVELS_OFF = 0.03, 0.018, 0.03, 3.0
@@ -40,8 +41,10 @@ vertical is off; deviations at which a foot is in the air."""
 _OTHER_LEVEL = 0.2
 """Metres between feet and an object beyond which the object rests on something else than the floor."""
 FEET = tuple(K[f"{side}_{point}"] for side in ("left", "right") for point in ("heel", "big_toe", "small_toe"))
-_DEPTH, _DEPTH_SPEED = 0.08, 0.25
-"""Relative deviations of a person's distance in one frame, and of its change in a second."""
+_STEP = 0.1
+"""Seconds between feet that say something new."""
+_DEPTH, _DEPTH_CHANGE = 0.05, 0.2
+"""Relative deviations of a person's distance in one frame, and of its change within a second."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,15 @@ def find_scales(
     size = _HEIGHT_GUESSED if height is None else _HEIGHT_KNOWN
     total = _common_distance(lifted, rulers, float(np.hypot(size, _DISTANCE))) if rulers else 1.0
     people = total ** (size**2 / (size**2 + _DISTANCE**2))
-    path = _path_scale(lifted, rulers, total)
-    depth = np.full(lifted.present.shape, total / people)
-    grown = rescaled(lifted, Scales(people, path, depth, ()))
+    rough = Scales(people, total, np.full(lifted.present.shape, total / people), ())
+    path = _path_scale(lifted, rough, rulers)
+    grown = rescaled(lifted, replace(rough, path=path))
     grips = [find_grips(thing, grown, FINE) for thing in sized]
+    depth = rough.depth
     if contacts:
         cost = _evidence(grown, list(zip(sized, grips, strict=True)))
         depth = depth * np.stack([_depths(one, lifted.timestamps) for one in cost])
+        path = _path_scale(lifted, replace(rough, depth=depth), rulers)
     return Scales(people, path, depth, tuple(factors)), sized, grips
 
 
@@ -120,17 +125,17 @@ def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation:
         deviation: of the factor's logarithm, of which nothing else is known.
     """
     held = [(thing, find_grips(thing, lifted, FINE)) for thing in rulers]
-    frames = max(_INDEPENDENT / _interval(lifted.timestamps), 1.0)
-    cost = _evidence(lifted, held).sum((0, 1)) / frames
+    cost = _evidence(lifted, held).sum((0, 1))
     return float(np.exp(_lowest(FINE, cost + (FINE / deviation) ** 2)))
 
 
 def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> np.ndarray:
     """What objects say against each factor of `FINE` on people's distance in each frame, (P, T, G)."""
     cost = np.zeros((*lifted.present.shape, len(FINE)))
+    frames = max(_INDEPENDENT / _interval(lifted.timestamps), 1.0)
     for thing, grips in held:
         for person, frame, side in np.argwhere(grips.held):
-            cost[person, frame] += _touching(grips.gap[person, frame, side])
+            cost[person, frame] += _touching(grips.gap[person, frame, side]) / frames
         cost += _same_floor(lifted, thing, grips)
     return cost
 
@@ -158,7 +163,8 @@ def _same_floor(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> np.ndarra
         return nothing
     away = np.linalg.norm((root - place)[..., :2], axis=-1)[..., None]
     square = (off / np.hypot(_FOOT, _TILT * away)) ** 2
-    return square / (1 + square / _LEVELS_OFF**2) * lifted.present[..., None]
+    frames = max(_STEP / _interval(lifted.timestamps), 1.0)
+    return square / (1 + square / _LEVELS_OFF**2) * lifted.present[..., None] / frames
 
 
 def _lowest(grid: np.ndarray, cost: np.ndarray) -> float:
@@ -177,17 +183,16 @@ def _touching(gap: np.ndarray) -> np.ndarray:
     return square / _TOUCH**2 / (1 + square / _TOUCH_OUTLIER**2)
 
 
-def _path_scale(lifted: LiftedArtifact, rulers: Sequence[Thing], distance: float) -> float:
+def _path_scale(lifted: LiftedArtifact, scales: Scales, rulers: Sequence[Thing]) -> float:
     """The factor on a moving camera's path with which objects that nobody touches stay where they are.
 
-    Feet on the ground have said that it is the factor on people's distance; both are weighed by how sure they are.
+    The other witness are feet on the ground, at the people's new distance; both are weighed by how sure they are.
     """
     if lifted.meta.get("motion") != "moving":
-        return distance
-    stated = lifted.meta.get("scale")
-    unsure = float(stated.get("uncertainty", _FEET)) if isinstance(stated, dict) else _FEET
-    precision = 1 / max(distance * unsure, 1e-3) ** 2
-    total = precision * distance
+        return scales.path
+    by_feet = _scale_by_feet(lifted, scales)
+    precision = 1 / max(by_feet.value * by_feet.uncertainty, 1e-3) ** 2
+    total = precision * by_feet.value
     poses, interval = lifted.world_from_camera, _interval(lifted.timestamps)
     for thing in rulers:
         grips = find_grips(thing, lifted, FINE)
@@ -201,7 +206,7 @@ def _path_scale(lifted: LiftedArtifact, rulers: Sequence[Thing], distance: float
                 continue
             factor = -float((centre * seen).sum()) / spread
             left = np.sqrt(((factor * centre + seen) ** 2).sum(-1).mean())
-            if left > _STILL or not 0.3 * distance < factor < 3 * distance:
+            if left > _STILL or not 0.3 < factor / scales.path < 3:
                 continue
             frames = max(_INDEPENDENT / interval, 1.0)
             trust = spread / frames / _OBJECT_NOISE**2
@@ -209,13 +214,29 @@ def _path_scale(lifted: LiftedArtifact, rulers: Sequence[Thing], distance: float
     return total / precision
 
 
+def _scale_by_feet(lifted: LiftedArtifact, scales: Scales) -> PathScale:
+    """The factor on the camera's path at which one foot of the first person at a time stands still."""
+    grown = rescaled(lifted, scales)
+    rows = np.flatnonzero(lifted.present[0])
+    camera = transform(invert(grown.world_from_camera[rows]), grown.joints[0, rows].astype(np.float64))
+    values = (
+        camera[:, list(CONTACT_POINTS)],
+        np.ones((len(rows), len(CONTACT_POINTS))),
+        lifted.world_from_camera[rows, :3, :3],
+        lifted.world_from_camera[rows, :3, 3],
+        lifted.timestamps[rows],
+    )
+    return path_scale(*(torch.as_tensor(value, dtype=torch.float32) for value in values))
+
+
 def _depths(evidence: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Smooth factors (T,) on a person's distance that `evidence` (T, G) speaks for; 1 where it says nothing."""
     if not evidence.any():
         return np.ones(len(times))
     interval = _interval(times)
-    change = np.square((FINE[:, None] - FINE) / _DEPTH_SPEED) / interval
-    chosen = FINE[cheapest_path((FINE / _DEPTH) ** 2 + evidence, change)]
+    change = np.square((FINE[:, None] - FINE) / _DEPTH_CHANGE) / interval
+    frames = max(_STEP / interval, 1.0)
+    chosen = FINE[cheapest_path((FINE / _DEPTH) ** 2 / frames + evidence, change)]
     return np.exp(gaussian_filter1d(chosen, 0.1 / interval, mode="nearest"))
 
 
