@@ -1,34 +1,64 @@
-"""The command line. Nothing heavy is imported before a command's body runs."""
+"""The command line. A command is imported when it is called; help needs only what stands here."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from anylift_cli import __version__
-from anylift_cli.commands.edit import edit
-from anylift_cli.commands.evaluate import evaluate
-from anylift_cli.commands.export import export
-from anylift_cli.commands.info import info
-from anylift_cli.commands.run import run
-from anylift_cli.commands.stages import cameras, fit, keypoints, lift, objects
-from anylift_cli.commands.synthesize import synthesize
-from anylift_cli.commands.train import train
-from anylift_cli.commands.view import view
 
+COMMANDS = {
+    "run": ("run", "Lift a video to 3D motion."),
+    "keypoints": ("stages", "Find the 2D points of each person."),
+    "cameras": ("stages", "Solve the camera of each frame, people masked out."),
+    "objects": ("stages", "Follow objects whose meshes are known."),
+    "lift": ("stages", "Lift the 2D points to 3D in the metric, gravity-aligned world."),
+    "fit": ("stages", "Fit the body: one shape, a pose per frame, feet on the floor."),
+    "edit": ("edit", "Change a motion, and measure what each change does."),
+    "export": ("export", "Write motions in other formats, under their own names."),
+    "view": ("view", "Write a page that shows a motion: the video, a 3D view, timelines, the weakest seconds."),
+    "info": ("info", "Show what a file holds, and how it was made."),
+    "synthesize": ("synthesize", "Make a scene with exact ground truth: video, keypoints, cameras and motion."),
+    "train": ("train", "Train lifting networks."),
+    "evaluate": ("evaluate", "Measure lifters and other tools' results against the truth."),
+}
+"""Name of each command: its module in `anylift_cli.commands`, which defines it by that name, and what it does."""
+
+_SETTINGS = {"rich_markup_mode": "rich", "context_settings": {"help_option_names": ["-h", "--help"]}}
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing found in the video, 4 something is not installed, "
     "130 stopped by Ctrl-C."
 )
 
+
+class Commands(TyperGroup):
+    """The commands by their names, each imported when it is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (_, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known and load(name), rest
+
+
+def load(name: str) -> Any:
+    """The command, or group of commands, of this name, ready to be called."""
+    command = getattr(import_module(f"anylift_cli.commands.{COMMANDS[name][0]}"), name)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_command(command)
+    alone = typer.Typer(add_completion=False, **_SETTINGS)
+    alone.command(name)(command)
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
-    name="anylift",
-    no_args_is_help=True,
-    epilog=EXIT_CODES,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    name="anylift", cls=Commands, no_args_is_help=True, epilog=EXIT_CODES, pretty_exceptions_enable=False, **_SETTINGS
 )
 
 
@@ -48,9 +78,3 @@ def anylift(
 
     Example: anylift run video.mp4 --out motion.npz --overlay overlay.mp4
     """
-
-
-for command in (run, keypoints, cameras, objects, lift, fit, edit, export, view, info, synthesize):
-    app.command()(command)
-for group in (train, evaluate):
-    app.add_typer(group)

@@ -269,7 +269,7 @@ def _measure(
     file = request.work_dir / numbered(Path("quality.json"), person=person + 1)
 
     def write() -> None:
-        from anylift_cli.export.parameters import body_of
+        from anylift_cli.body.parameters import body_of
         from anylift_cli.report.quality import quality
 
         figures = quality(motion.value, keypoints.value, body_of(motion.value), person)

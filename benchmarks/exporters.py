@@ -2,7 +2,8 @@
 
 Writes each motion in each format for each target, reads the file with every importer that is installed
 (tests/importers), and compares the 24 joints' world positions at every frame with the motion's. Prints a Markdown table
-of the largest distances in mm; `–` where an importer is not here. Blender is found through ANYLIFT_BLENDER_PYTHON.
+of the largest distances in mm, and how often the formats' validators complain; `–` where one is not here. Blender is
+found through ANYLIFT_BLENDER_PYTHON, Khronos' validator through ANYLIFT_GLTF_VALIDATOR.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from importers.assimp import read_with_assimp
 from importers.blender import read_with_blender
 from importers.gltf import joints_of as gltf_joints
+from importers.gltf import validate
 from importers.ufbx_reader import read_with_ufbx
 
 from anylift_cli.export.base import exporter
@@ -82,6 +84,21 @@ def markers(take: Take, path: Path) -> np.ndarray:
     return rows[:, 2 : 2 + 24 * 3].reshape(-1, 24, 3) @ Y_UP_FROM_Z_UP / 1000
 
 
+def khronos(path: Path) -> int:
+    """Errors and warnings of Khronos' validator."""
+    report = validate(path)
+    return report["numErrors"] + report["numWarnings"]
+
+
+def usdchecker(path: Path) -> int:
+    """Complaints of the validators that `usdchecker` runs."""
+    from importers.usd import complaints
+
+    return len(complaints(path))
+
+
+VALIDATORS = {"glb": ("Khronos' validator", khronos), "usd": ("usdchecker's validators", usdchecker)}
+
 READERS: tuple[tuple[str, str, Callable[[Take, Path], np.ndarray]], ...] = (
     ("fbx", "ufbx 0.0.5", ufbx),
     ("fbx", "assimp", assimp),
@@ -95,6 +112,14 @@ READERS: tuple[tuple[str, str, Callable[[Take, Path], np.ndarray]], ...] = (
     ("csv", "numpy", table_of_numbers),
     ("trc", "numpy", markers),
 )
+
+
+def found_by(check: Callable[[Path], int], path: Path) -> int | None:
+    """What a validator finds in a file; None where it is not here."""
+    try:
+        return check(path)
+    except pytest.skip.Exception:
+        return None
 
 
 def error(take: Take, path: Path, read: Callable[[Take, Path], np.ndarray]) -> float | None:
@@ -121,6 +146,7 @@ def main() -> None:
     options = parser.parse_args()
     targets, formats = options.targets.split(","), options.formats.split(",")
     worst: dict[tuple[str, str, str], float] = {}
+    faults: dict[tuple[str, str], int] = {}
     frames, seconds = 0, dict.fromkeys(formats, 0.0)
     for motion in options.motions:
         for target in targets:
@@ -131,6 +157,8 @@ def main() -> None:
                     started = time.perf_counter()
                     path = exporter(name).write(take, Path(folder) / f"motion{exporter(name).suffix}")
                     seconds[name] += time.perf_counter() - started
+                    if name in VALIDATORS and (count := found_by(VALIDATORS[name][1], path)) is not None:
+                        faults[name, target] = faults.get((name, target), 0) + count
                     for format_name, importer, read in READERS:
                         if format_name == name and (found := error(take, path, read)) is not None:
                             key = (name, importer, target)
@@ -143,6 +171,11 @@ def main() -> None:
         if name in formats:
             cells = [worst.get((name, importer, target)) for target in targets]
             print(f"| {name} | {importer} | " + " | ".join("–" if c is None else f"{c:.4f}" for c in cells) + " |")
+    for name, (validator, _) in VALIDATORS.items():
+        if name in formats:
+            cells = [faults.get((name, target)) for target in targets]
+            print(f"| {name} | {validator}: complaints | "
+                  + " | ".join("–" if c is None else str(c) for c in cells) + " |")  # fmt: skip
 
 
 def _names(take: Take) -> tuple[str, ...]:

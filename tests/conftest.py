@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from anylift_cli.artifacts import CamerasArtifact
+from anylift_cli.body.model import BodyModel
 
 
 @pytest.fixture
@@ -57,6 +58,12 @@ def cameras() -> CamerasArtifact:
         image_size=[1280, 720],
         meta={"motion": "still", "scale": "metric", "reason": "größer als nötig"},
     )
+
+
+@pytest.fixture(scope="session")
+def body() -> BodyModel:
+    """The open body."""
+    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="session")

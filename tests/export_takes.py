@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,16 @@ from motions import make_motion, walking
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.model import BodyModel
-from anylift_cli.export.parameters import pose_matrices, shape_of
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.geometry.cameras import look_at
 from anylift_cli.weights_store import find_weights
 
+CHOICES = [
+    {"rest": rest, "root": root, "up": up, "metres_per_unit": unit}
+    for rest, root, up, unit in itertools.product(("t-pose", "a-pose"), ("pelvis", "ground"), "yz", (1.0, 0.01))
+]
+MILLIMETRE = 1e-3
 FPS = 29.97
 HOSTILE = (
     "\"quoted\" 'and' <b>tagged</b> & {braced}",

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices
 from anylift_cli.body.skeleton import J
-from anylift_cli.export.parameters import BODY_JOINTS, pose_matrices
 from anylift_cli.geometry.cameras import intrinsics_matrix, look_at, project
 
 FACING_X = (2 * math.pi / 3 / math.sqrt(3),) * 3
@@ -29,28 +30,17 @@ def make_motion(
 ) -> MotionArtifact:
     """A motion from local rotations (T, 22, 3) and translations (T, 3) that stands in for what the fit stage gives."""
     frames = len(axis_angle)
-    poses = np.zeros((frames, 165), np.float32)
-    poses[:, : BODY_JOINTS * 3] = np.reshape(axis_angle, (frames, -1))
     timestamps = np.arange(frames) / fps if timestamps is None else timestamps
-    betas = np.zeros(16) if betas is None else np.pad(betas, (0, 16 - len(betas)))
+    betas = np.zeros(NUM_BETAS) if betas is None else np.pad(betas, (0, NUM_BETAS - len(betas)))
     width, height = image_size
     camera = look_at((5.0, 1.0, 1.4), (0.0, 0.0, 0.9)) if camera is None else camera
     motion = MotionArtifact(
-        poses=poses,
-        root_orient=poses[:, :3],
-        pose_body=poses[:, 3:66],
-        pose_jaw=poses[:, 66:69],
-        pose_eye=poses[:, 69:75],
-        pose_hand=poses[:, 75:],
+        **pose_arrays(np.reshape(axis_angle, (frames, -1))),
+        **rate_arrays(fps, frames),
+        **convention_arrays(),
         trans=trans,
         betas=betas,
-        gender="neutral",
-        surface_model_type="smpl",
         num_betas=body.num_betas,
-        mocap_frame_rate=fps,
-        mocap_framerate=fps,
-        mocap_time_length=frames / fps,
-        fps=fps,
         timestamps=timestamps,
         frame_index=np.arange(frames),
         joints=np.zeros((frames, 24, 3)),
@@ -61,9 +51,6 @@ def make_motion(
         K=np.broadcast_to(intrinsics_matrix(1.1 * width, width, height), (frames, 3, 3)),
         image_size=image_size,
         height=float(body.standing_height(torch.tensor(betas[None, : body.num_betas], dtype=torch.float32))),
-        up_axis="z",
-        unit="m",
-        schema_version="1",
         meta={"body": {"name": body.name, "sha256": body.sha256}},
     )
     motion.joints = _points(motion, body).joints.numpy()

@@ -16,11 +16,6 @@ from anylift_cli.weights_store import find_weights
 
 
 @pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
 def file() -> dict[str, np.ndarray]:
     with np.load(find_weights("open_body.npz"), allow_pickle=False) as stored:
         return dict(stored)

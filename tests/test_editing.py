@@ -13,10 +13,11 @@ from motions import walking
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.body.model import BodyModel
+from anylift_cli.body.foot_lock import _FADE, between, feet_of, hold_feet, hold_weights, lock_feet, stretches
+from anylift_cli.body.legs import out_of_reach, step_to, world_rotations
+from anylift_cli.body.parameters import pose_matrices, shape_of
+from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
 from anylift_cli.body.skeleton import SMPL_MIRROR, J
-from anylift_cli.editing.feet import _FADE, between, feet_of, hold_feet, hold_weights, lock_feet, stretches
-from anylift_cli.editing.legs import out_of_reach, step_to, world_rotations
 from anylift_cli.editing.looping import loop, seam
 from anylift_cli.editing.mirroring import mirror
 from anylift_cli.editing.placement import face, floor_of, heading_of, set_floor
@@ -24,15 +25,8 @@ from anylift_cli.editing.plan import Edits, apply
 from anylift_cli.editing.smoothing import averaging, smooth
 from anylift_cli.editing.timing import retime, trim
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.export.motion_at import poses_from, rotations_of, with_parameters
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import invert, look_at, project
 from anylift_cli.report.quality import foot_slide, jitter
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.aist import COCO17, body24_from_coco17, read_aist
@@ -25,7 +26,6 @@ from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.formats.ply import read_ply_vertices
 from anylift_cli.evaluation.formats.posing import REST_PELVIS
 from anylift_cli.evaluation.running import Contender, judged, lift_clip
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import invert, look_at, project, transform
 from anylift_cli.synthetic.scene import SceneSpec, build_scene
 
@@ -39,11 +39,6 @@ TRAINED = "gBR_sBM_cAll_d04_mBR0_ch01"
 TESTED = ("gWA_sFM_cAll_d27_mWA2_ch21", "gLH_sBM_cAll_d16_mLH0_ch01")
 IGNORED = "gJB_sBM_cAll_d07_mJB3_ch05"
 SHORT = "gKR_sBM_cAll_d28_mKR0_ch01"
-
-
-@pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
 
 
 def points_of(motion: MotionArtifact, body: BodyModel) -> np.ndarray:

@@ -13,6 +13,7 @@ from test_evaluation_formats import wham_track, write_amass, write_glamr, write_
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.compare import compare, resampled
@@ -21,15 +22,9 @@ from anylift_cli.evaluation.formats.record import PersonRecord
 from anylift_cli.evaluation.formats.romp import LANDMARK_PLACES
 from anylift_cli.evaluation.results import rows, table, write_csv
 from anylift_cli.export.bvh import BvhExporter
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.export.take import Take
 
 TO_CAMERA = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-
-
-@pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
 
 
 @pytest.fixture(scope="module")

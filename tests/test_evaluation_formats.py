@@ -60,11 +60,6 @@ for a quarter turn about the vertical."""
 
 
 @pytest.fixture(scope="module")
-def body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
 def motion(body: BodyModel) -> MotionArtifact:
     """A walk with a turned head, that no left-right or axis mistake leaves as it is."""
     walk = walking(body, 12)

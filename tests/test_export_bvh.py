@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 from motions import FACING_X, make_motion, walking
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS, J
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.export.base import exporter_of, write_take
@@ -23,11 +22,6 @@ from anylift_cli.export.take import ExportOptions, Take
 
 Z_UP_FROM_Y_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 """As GMR and Blender (forward -Z, up Y) turn BVH worlds."""
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 def write(motion, path, options=ExportOptions()):

@@ -8,7 +8,6 @@ from importers.assimp import read_with_assimp
 from importers.blender import read_with_blender
 from motions import walking
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.names import JOINT_NAMES
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP
@@ -20,11 +19,6 @@ CHOICES = [
     ExportOptions(),
     ExportOptions(root="ground", rest="a-pose", names="mixamo", metres_per_unit=1.0),
 ]
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.mark.parametrize("options", CHOICES, ids=("plain", "ground-a-pose-mixamo-m"))

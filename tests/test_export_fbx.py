@@ -14,7 +14,6 @@ from importers.ufbx_reader import read_with_ufbx
 from motions import walking
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.fbx import FbxExporter
 from anylift_cli.export.fbx_binary import Node, encode, file_bytes
@@ -56,11 +55,6 @@ HALF_OF_ALL = [
     )
 ]  # fmt: skip
 """Any three of the four choices come in every combination."""
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 def busy(body, frames=FRAMES, fps=30.0, image_size=(640, 480)):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 
 import numpy as np
 import pytest
-from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, colourless, crowd, pictured, spinning, whole_take
+from export_takes import (
+    CHOICES,
+    FPS,
+    HOSTILE,
+    MILLIMETRE,
+    TETRAHEDRON,
+    blended,
+    boxes,
+    colourless,
+    crowd,
+    pictured,
+    spinning,
+    whole_take,
+)
 from importers.blender import read_with_blender
 from importers.gltf import GltfScene, joints_of, validate
 from motions import walking
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.gltf import GltfExporter
@@ -20,17 +31,6 @@ from anylift_cli.export.names import JOINT_NAMES
 from anylift_cli.export.quaternions import quaternions_xyzw
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP
 from anylift_cli.export.take import Take
-
-CHOICES = [
-    {"rest": rest, "root": root, "up": up, "metres_per_unit": unit}
-    for rest, root, up, unit in itertools.product(("t-pose", "a-pose"), ("pelvis", "ground"), "yz", (1.0, 0.01))
-]
-MILLIMETRE = 1e-3
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

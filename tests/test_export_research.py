@@ -11,7 +11,8 @@ from motions import walking
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts.base import read_npz
-from anylift_cli.body.model import LANDMARKS, BodyModel
+from anylift_cli.body.model import LANDMARKS
+from anylift_cli.body.posing import posed
 from anylift_cli.body.skeleton import SMPL_JOINTS, J, K
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.formats.posing import REST_PELVIS
@@ -20,18 +21,13 @@ from anylift_cli.export.amass import SMPLX_REST_PELVIS, AmassExporter, readable_
 from anylift_cli.export.colmap import ColmapExporter
 from anylift_cli.export.csv import CsvExporter
 from anylift_cli.export.holosoma import HolosomaExporter
-from anylift_cli.export.motion_at import motion_at, posed
+from anylift_cli.export.motion_at import motion_at
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.export.trc import TrcExporter
 from anylift_cli.export.tum import TumExporter
 from anylift_cli.geometry.cameras import look_at, project
 
 HOSTILE = "\"><script>alert(1)</script>\t'; rm -rf \u202e名前 " + "x" * 120
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ import pytest
 import torch
 from motions import walking
 
-from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_MIRROR, J
 from anylift_cli.export.names import JOINT_NAMES
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP
 from anylift_cli.export.take import ExportOptions, Take
 
@@ -21,11 +20,6 @@ CHOICES = [
     ExportOptions(rest=rest, root=root, up=up, metres_per_unit=unit)
     for rest, root, up, unit in itertools.product(("t-pose", "a-pose"), ("pelvis", "ground"), "yz", (1.0, 0.01))
 ]
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 def in_world(points, scene):

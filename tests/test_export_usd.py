@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from export_takes import FPS, HOSTILE, TETRAHEDRON, blended, boxes, colourless, crowd, pictured, spinning, whole_take
+from export_takes import (
+    CHOICES,
+    FPS,
+    HOSTILE,
+    MILLIMETRE,
+    TETRAHEDRON,
+    blended,
+    boxes,
+    colourless,
+    crowd,
+    pictured,
+    spinning,
+    whole_take,
+)
 from importers.blender import read_with_blender
 from motions import walking
 
@@ -17,24 +29,12 @@ pytest.importorskip("pxr", reason="needs usd-core")
 from importers.usd import UsdScene, complaints, joints_of
 from pxr import Kind, Sdf, Usd, UsdGeom, UsdShade, UsdSkel
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS
 from anylift_cli.errors import AnyliftError, MissingDependencyError
 from anylift_cli.export.base import exporter_of
 from anylift_cli.export.names import JOINT_NAMES
 from anylift_cli.export.take import Take
 from anylift_cli.export.usd import UsdExporter
-
-CHOICES = [
-    {"rest": rest, "root": root, "up": up, "metres_per_unit": unit}
-    for rest, root, up, unit in itertools.product(("t-pose", "a-pose"), ("pelvis", "ground"), "yz", (1.0, 0.01))
-]
-MILLIMETRE = 1e-3
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from anylift_cli.app import COMMANDS, load
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "anylift_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -154,6 +156,13 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.rpartition("LOADED")[2].split())
     assert not loaded & (HEAVY | {"numpy"})
+
+
+def test_help_says_of_each_command_what_the_command_says():
+    for name, (_, summary) in COMMANDS.items():
+        command = load(name)
+        assert command.name == name
+        assert summary == " ".join(command.help.partition("\n\n")[0].split())
 
 
 @pytest.mark.alone

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from motions import keypoints_of, walking
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.cameras import look_at, project
 from anylift_cli.report.overlay import camera_kind, render_overlay
@@ -18,11 +17,6 @@ FRAMES = 6
 SIZE = (320, 240)
 TIMES = np.array([0, 0.04, 0.08, 0.16, 0.2, 0.24])
 GREY = 128
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 @pytest.fixture

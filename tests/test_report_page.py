@@ -21,7 +21,6 @@ from browser import Opened, chromium
 from motions import keypoints_of, walking
 from scipy.spatial.transform import Rotation
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.export.worlds import in_one_world
@@ -46,11 +45,6 @@ HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'&\u202e\u2028
 
 
 @pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
-
-
-@pytest.fixture(scope="module")
 def motion(body):
     """A walk, filmed by a camera that turns after it."""
     made = walking(body, FRAMES, image_size=SIZE)
@@ -63,7 +57,7 @@ def motion(body):
 
 @pytest.fixture(scope="module")
 def vertices(body, motion):
-    from anylift_cli.export.parameters import pose_matrices, shape_of
+    from anylift_cli.body.parameters import pose_matrices, shape_of
 
     pose, trans = pose_matrices(motion), np.asarray(motion.trans)
     import torch

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from motions import keypoints_of, walking
 
-from anylift_cli.body.model import BodyModel
 from anylift_cli.report.quality import foot_slide, jitter, max_jump, quality, reprojection_error
-
-
-@pytest.fixture(scope="module")
-def body():
-    return BodyModel.load("open")
 
 
 def test_reprojection_counts_confident_points_only():

@@ -11,9 +11,9 @@ import torch
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.errors import UsageError
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.geometry.cameras import intrinsics_matrix, look_at, project, rays
 from anylift_cli.synthetic.pixels import render_scene
 from anylift_cli.synthetic.room import Surface, draw_shadow, draw_surface

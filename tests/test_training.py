@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from interrupted import diverged_after_a_good_state, killed_at_first_state
 from mocap_files import write_mocap
 from torch import nn
 
@@ -149,6 +145,17 @@ def test_a_loss_that_is_not_finite_from_the_beginning_leaves_no_state(tmp_path):
     with pytest.raises(AnyliftError, match="not finite") as caught:
         learn(tmp_path, QUICK, broken_at=0)
     assert not (tmp_path / STATE_FILE).exists() and STATE_FILE not in caught.value.hint
+
+
+def test_a_loss_that_grows_beyond_its_beginning_stops_and_leaves_the_last_good_state(tmp_path):
+    constant = replace(QUICK, decay=0)
+    learn(tmp_path, replace(constant, steps=100))
+    with pytest.raises(AnyliftError, match=r"the loss diverges: .* after step 150, ") as caught:
+        learn(tmp_path, replace(constant, rate=50.0))
+    assert STATE_FILE in caught.value.hint
+    assert torch.load(tmp_path / STATE_FILE, weights_only=True)["step"] == 100
+    averaged = learn(tmp_path, replace(constant, steps=400))
+    assert averaged.layer.weight.item() == pytest.approx(3, abs=0.02)
 
 
 def test_other_settings_do_not_get_into_the_folder(tmp_path):
@@ -347,11 +354,6 @@ def test_thirty_steps_lower_the_loss(batches):
 
 
 KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-import torch
-torch.set_num_threads(1)
-from pathlib import Path
 from test_training import TINY, train_multi_view
 train_multi_view([Path({mocap!r})], Path({folder!r}), TINY, "anylift train")
 """
@@ -363,13 +365,7 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
     try:
         whole = train_multi_view([mocap], tmp_path / "whole", TINY, "anylift train")
         folder = tmp_path / "killed"
-        script = KILLED.format(tests=str(Path(__file__).parent), mocap=str(mocap), folder=str(folder))
-        process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
-        until = time.monotonic() + 120
-        while not (folder / STATE_FILE).exists() and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it was over before it could be killed"
+        killed_at_first_state(KILLED.format(mocap=str(mocap), folder=str(folder)), folder)
         assert torch.load(folder / STATE_FILE, weights_only=True)["step"] == 50
         again = train_multi_view([mocap], folder, TINY, "anylift train")
     finally:
@@ -384,6 +380,12 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
     losses = [row["loss"] for row in logged(folder) if "loss" in row]
     assert losses[1] < 0.9 * losses[0]
     assert {"test/static_mpjpe", "test/dynamic_root"} <= set(logged(folder)[-1])
+
+
+def test_a_training_that_diverges_leaves_the_last_good_checkpoint(tmp_path, mocap):
+    diverged_after_a_good_state(
+        lambda loop: train_multi_view([mocap], tmp_path, replace(TINY, loop=loop), "anylift train"), TINY.loop, tmp_path
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interrupted import diverged_after_a_good_state, killed_at_first_state
 from torch import nn
 from video_clips import artifacts, clip_folder, filmed
 
@@ -33,7 +34,7 @@ from anylift_cli.lifting.single_view import (
 from anylift_cli.lifting.views import view_rotations
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.training.clips import TrainingClip, cut_clips, read_clips
-from anylift_cli.training.loop import LoopConfig
+from anylift_cli.training.loop import STATE_FILE, LoopConfig
 from anylift_cli.training.single_view import (
     SingleViewConfig,
     single_view_errors,
@@ -277,6 +278,38 @@ def test_it_learns_and_leaves_a_checkpoint_of_its_kind(folder, tmp_path):
     assert "synthesize" in caught.value.hint
     before = path.read_bytes()
     assert train_single_view(folder, tmp_path, TINY).read_bytes() == before, "a finished training stays as it is"
+
+
+KILLED = """
+from test_training_single_view import TINY, train_single_view
+train_single_view(Path({clips!r}), Path({folder!r}), TINY)
+"""
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    """Rows of the log without what the clock says."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "steps_per_second"} for row in rows]
+
+
+def test_a_killed_training_goes_on_to_the_same_curve(folder, tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        whole = train_single_view(folder, tmp_path / "whole", TINY)
+        killed_at_first_state(KILLED.format(clips=str(folder), folder=str(tmp_path / "killed")), tmp_path / "killed")
+        assert torch.load(tmp_path / "killed" / STATE_FILE, weights_only=True)["step"] == 50
+        again = train_single_view(folder, tmp_path / "killed", TINY)
+    finally:
+        torch.set_num_threads(threads)
+    assert logged(tmp_path / "killed") == logged(tmp_path / "whole")
+    assert again.read_bytes() == whole.read_bytes()
+
+
+def test_a_training_that_diverges_leaves_the_last_good_checkpoint(folder, tmp_path):
+    diverged_after_a_good_state(
+        lambda loop: train_single_view(folder, tmp_path, replace(TINY, loop=loop)), TINY.loop, tmp_path
+    )
 
 
 def test_impossible_windows_are_refused(folder, tmp_path):

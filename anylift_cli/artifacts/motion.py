@@ -9,6 +9,12 @@ import numpy as np
 
 from anylift_cli.artifacts.base import Artifact, array
 
+BODY_JOINTS = 22
+"""Joints of the SMPL-X order that SMPL has too; SMPL's two hands have no rotation of their own in a motion."""
+SMPLX_JOINTS = 55
+"""Rotations in `MotionArtifact.poses`: 22 of the body, jaw, two eyes, 15 of each hand."""
+NUM_BETAS = 16
+
 
 @dataclass(kw_only=True)
 class MotionArtifact(Artifact):
@@ -54,3 +60,33 @@ class MotionArtifact(Artifact):
     world_from_object: np.ndarray | None = array("O T 4 4", "f8", "m", optional=True)
     object_confidence: np.ndarray | None = array("O T", "f4", "0..1, 0 where it was not seen", optional=True)
     object_scale: np.ndarray | None = array("O", "f8", "metres per unit of the mesh file", optional=True)
+
+
+def pose_arrays(poses: np.ndarray) -> dict[str, np.ndarray]:
+    """Both key families of `MotionArtifact` from `poses` (T, 165), or from those of the body alone, (T, 66)."""
+    full = np.zeros((len(poses), 3 * SMPLX_JOINTS))
+    full[:, : poses.shape[1]] = poses
+    return {
+        "poses": full,
+        "root_orient": full[:, :3],
+        "pose_body": full[:, 3:66],
+        "pose_jaw": full[:, 66:69],
+        "pose_eye": full[:, 69:75],
+        "pose_hand": full[:, 75:],
+    }
+
+
+def rate_arrays(fps: float, frames: int) -> dict[str, float]:
+    """The names that readers know a motion's rate and duration by."""
+    return {"fps": fps, "mocap_frame_rate": fps, "mocap_framerate": fps, "mocap_time_length": frames / fps}
+
+
+def convention_arrays() -> dict[str, str]:
+    """What is the same in every motion: parameters as SMPL-X names them, z up, metres."""
+    return {
+        "gender": "neutral",
+        "surface_model_type": "smplx",
+        "up_axis": "z",
+        "unit": "m",
+        "schema_version": str(MotionArtifact.version),
+    }

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import K
 
 CONTACT_POINTS = (K["left_heel"], K["left_big_toe"], K["right_heel"], K["right_big_toe"])
@@ -41,6 +42,14 @@ def still_probability(
     return torch.sigmoid(
         (speed - travelled.norm(dim=-1) / (times[after] - times[before]).clamp_min(1e-3)[:, None]) / width
     )
+
+
+def foot_clearance(body: BodyModel, betas: Tensor) -> Tensor:
+    """Height (4,) of the contact points above the sole in the T-pose."""
+    identity = torch.eye(3, device=betas.device).expand(1, 24, 3, 3)
+    rest = body.joints(identity, betas, betas.new_zeros(1, 3)).keypoints[0, list(CONTACT_POINTS), 1]
+    sole = body.vertices(identity, betas, betas.new_zeros(1, 3))[0, :, 1].min()
+    return rest - sole
 
 
 def floor_height(feet_height: Tensor, still: Tensor) -> float | None:

@@ -25,7 +25,7 @@ SCENES_FOLDER = Path("out/synthetic")
 
 evaluate = typer.Typer(
     name="evaluate", no_args_is_help=True, help="Measure lifters and other tools' results against the truth.",
-    rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich", add_completion=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
 Cameras = Annotated[str, typer.Option(metavar="KINDS", help="static, dynamic, or both with a comma.")]

@@ -21,8 +21,8 @@ def export(
         list[Path],
         typer.Argument(
             metavar="MOTION...",
-            help="Files made by `anylift run`, `fit` or `edit`, or a run's work folder with all its persons. Several "
-            "are several persons of one scene.",
+            help="Files made by `anylift run`, `fit` or `edit`, BVH files, or a run's work folder with all its "
+            "persons. Several are several persons of one scene.",
         ),
     ],
     to: Annotated[

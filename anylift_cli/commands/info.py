@@ -19,7 +19,9 @@ def info(
     common: opt.Common,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An artifact, any .npz file, a BVH file, or a video.")],
 ) -> None:
-    """Show what a file holds: arrays with shape, type, unit and range, and how it was made; joints of a BVH file.
+    """Show what a file holds, and how it was made.
+
+    Arrays of an artifact with shape, type, unit and range; joints of a BVH file; frames of a video.
 
     Example: anylift info motion.npz
     """

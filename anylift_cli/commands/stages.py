@@ -85,7 +85,9 @@ def objects(
     object_tracker: opt.ObjectTracker = "lucas-kanade",
     object_tracks: opt.ObjectTracks = None,
 ) -> None:
-    """Follow objects whose meshes are known: points on them, and where they are before the camera.
+    """Follow objects whose meshes are known.
+
+    The file holds points on them, and where they are before the camera, in every frame.
 
     Example: anylift objects carry.mp4 keypoints.npz cameras.npz --object box.obj --points points.json
     """

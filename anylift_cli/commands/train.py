@@ -10,8 +10,8 @@ import typer
 from anylift_cli.commands import options as opt
 
 train = typer.Typer(
-    name="train", no_args_is_help=True, help="Train lifting networks.", rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    name="train", no_args_is_help=True, help="Train lifting networks.",
+    rich_markup_mode="rich", add_completion=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
 Mocap = Annotated[list[Path], typer.Argument(metavar="MOCAP.npz...", help="Compact mocap files.")]

@@ -48,7 +48,7 @@ def view(
         bool, typer.Option("--serve", help="Also serve the page on this machine and open it in the browser.")
     ] = False,
 ) -> None:
-    """Write a page that shows a motion: the video, a 3D view, timelines, the weakest seconds, how it was made.
+    """Write a page that shows a motion: the video, a 3D view, timelines, the weakest seconds.
 
     The page is one file that needs no network. The detected points and what is said of earlier stages come from
     --work-dir, which is the folder NAME.anylift beside NAME.npz when it is not given.

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.editing.feet import between
+from anylift_cli.body.foot_lock import between
+from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
 from anylift_cli.editing.placement import heading_of, rest_pelvis
 from anylift_cli.errors import UsageError
-from anylift_cli.export.motion_at import poses_from, rotations_of, with_parameters
 
 
 def seam(motion: MotionArtifact) -> dict[str, float]:

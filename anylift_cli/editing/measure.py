@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.editing.feet import feet_of
+from anylift_cli.body.foot_lock import feet_of
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.editing.looping import seam
 from anylift_cli.editing.placement import heading_of
 from anylift_cli.errors import AnyliftError
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.report.quality import foot_slide, jitter
 
 _MOST_SKINNED = 400

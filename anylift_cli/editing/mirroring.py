@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
 from anylift_cli.body.skeleton import SMPL_MIRROR
 from anylift_cli.editing.placement import left_of, rest_pelvis
-from anylift_cli.export.motion_at import poses_from, rotations_of, with_parameters
 
 _FLIP = np.diag([-1.0, 1.0, 1.0])
 """The body's left is +x of its rest pose, a picture's right is +x of the camera."""

@@ -9,11 +9,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.body.contacts import CONTACT_POINTS, floor_height
+from anylift_cli.body.contacts import CONTACT_POINTS, floor_height, foot_clearance
+from anylift_cli.body.parameters import body_of, shape_of
+from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
 from anylift_cli.errors import AnyliftError
-from anylift_cli.export.motion_at import posed, poses_from, rotations_of, with_parameters
-from anylift_cli.export.parameters import body_of, shape_of
-from anylift_cli.fitting.solve import foot_clearance
 
 _FLAT = 0.1
 """Someone whose left-to-right axis has less than this share in the floor plane lies on a side."""

@@ -10,7 +10,7 @@ from typing import Any
 from anylift_cli import __version__
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.files import sha256_of
-from anylift_cli.editing.feet import lock_feet
+from anylift_cli.body.foot_lock import lock_feet
 from anylift_cli.editing.looping import loop
 from anylift_cli.editing.measure import figures
 from anylift_cli.editing.mirroring import mirror

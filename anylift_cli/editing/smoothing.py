@@ -7,9 +7,10 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.editing.feet import feet_of, hold_feet, hold_toes, toes_of
+from anylift_cli.artifacts.motion import SMPLX_JOINTS
+from anylift_cli.body.foot_lock import feet_of, hold_feet, hold_toes, toes_of
+from anylift_cli.body.posing import with_parameters
 from anylift_cli.errors import UsageError
-from anylift_cli.export.motion_at import SMPLX_JOINTS, with_parameters
 
 _WIDTH_PER_DEVIATION = 2 * np.sqrt(2 * np.log(2))
 _REACH = 3.0

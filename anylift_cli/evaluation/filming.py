@@ -48,6 +48,23 @@ class Motion:
     times: np.ndarray
 
 
+@dataclass(frozen=True)
+class Filmed:
+    """The camera that a motion of T frames is really seen by.
+
+    Attributes:
+        mode: how it moves in particular, for tables.
+        kind: "still", "rotating" or "moving".
+        world_from_camera: (T, 4, 4), m.
+        K: (T, 3, 3) of an image of `IMAGE` pixels.
+    """
+
+    mode: str
+    kind: str
+    world_from_camera: Tensor
+    K: np.ndarray
+
+
 def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> EvaluationClip:
     """Film a motion with a "static" or "dynamic" camera; the same name and seed give the same clip.
 
@@ -55,34 +72,49 @@ def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> Evalu
         mean_lengths: (E,) edge lengths of the mean body of 1.70 m, m; the person's height is told in its proportions.
     """
     draw = Draw.seeded(zlib.crc32(f"{motion.name}/{cameras}/{seed}".encode()))
-    exists = torch.as_tensor(np.isfinite(motion.points).all(-1))[None]
-    hips = motion.points[:, list(ROOT)].mean(1, keepdims=True)
-    world = torch.as_tensor(np.where(np.isfinite(motion.points), motion.points, hips), dtype=torch.float32)[None]
     times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
     mode = torch.full((1,), STILL) if cameras == "static" else 1 + draw.integers((1,), len(MODES) - 1)
-    moving = (mode != STILL) & (mode != PAN)
-    path = draw_cameras(root_of(world), times, mode, draw)
-    seen = transform(invert(path.world_from_camera), world)
-    rays, confidence = detect(seen, path.focal, times, draw)
+    path = draw_cameras(root_of(_complete(motion))[None], times, mode, draw)
+    kind = {STILL: "still", PAN: "rotating"}.get(int(mode), "moving")
+    K = intrinsics_matrix(np.full(len(times), float(path.focal) * IMAGE[1] / 2), *IMAGE)
+    return recorded(motion, Filmed(MODES[int(mode)], kind, path.world_from_camera[0], K), draw, mean_lengths)
+
+
+def recorded(motion: Motion, filmed: Filmed, draw: Draw, mean_lengths: Tensor) -> EvaluationClip:
+    """What a detector, a local pose estimator and a camera estimator make of a filmed motion; `film` has the rest."""
+    exists = torch.as_tensor(np.isfinite(motion.points).all(-1))[None]
+    world = _complete(motion)[None]
+    times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
+    true_cameras = filmed.world_from_camera[None].float()
+    seen = transform(invert(true_cameras), world)
+    widest = torch.tensor([filmed.K[:, 1, 1].min() / (IMAGE[1] / 2)], dtype=torch.float32)
+    rays, confidence = detect(seen, widest, times, draw)
     confidence = confidence * exists
     local = estimate_local(seen, times, draw)
-    K = intrinsics_matrix(np.full(len(times), float(path.focal) * IMAGE[1] / 2), *IMAGE)
-    keypoints = _keypoints(rays[0], confidence[0], local[0], K, motion.times)
-    estimated = estimated_cameras(path.world_from_camera, times, moving, draw)
+    keypoints = _keypoints(rays[0], confidence[0], local[0], filmed.K, motion.times)
+    moving = torch.tensor([filmed.kind == "moving"])
+    estimated = estimated_cameras(true_cameras, times, moving, draw)
     estimated = rescaled(estimated, torch.exp(draw.normal((1,), _UNIT_SPREAD) * moving))
     size = (edge_lengths(world)[0].mean(0) / mean_lengths)[SIZE].log().mean().exp()
+    cameras = "static" if filmed.kind == "still" else "dynamic"
     return EvaluationClip(
         name=f"{motion.name}/{cameras}",
         recording=motion.recording,
         action=motion.action,
         cameras=cameras,
-        mode=MODES[int(mode)],
+        mode=filmed.mode,
         keypoints=keypoints,
-        estimated=_cameras(estimated[0], estimated_up(torch.tensor([_TILT]), draw)[0], K, motion.times, moving, mode),
+        estimated=_cameras(estimated[0], estimated_up(torch.tensor([_TILT]), draw)[0], filmed, motion.times),
         height=_MEAN_BODY_HEIGHT * float(size),
         points=np.where(motion.known[:, None], motion.points, np.nan),
-        world_from_camera=path.world_from_camera[0].double().numpy(),
+        world_from_camera=true_cameras[0].double().numpy(),
     )
+
+
+def _complete(motion: Motion) -> Tensor:
+    """Points (T, 24, 3), unknown ones in the middle of the hips."""
+    hips = motion.points[:, list(ROOT)].mean(1, keepdims=True)
+    return torch.as_tensor(np.where(np.isfinite(motion.points), motion.points, hips), dtype=torch.float32)
 
 
 def _keypoints(rays: Tensor, confidence: Tensor, local: Tensor, K: np.ndarray, times: np.ndarray) -> KeypointsArtifact:
@@ -109,22 +141,19 @@ def _keypoints(rays: Tensor, confidence: Tensor, local: Tensor, K: np.ndarray, t
     )
 
 
-def _cameras(
-    poses: Tensor, up: Tensor, K: np.ndarray, times: np.ndarray, moving: Tensor, mode: Tensor
-) -> CamerasArtifact:
+def _cameras(poses: Tensor, up: Tensor, filmed: Filmed, times: np.ndarray) -> CamerasArtifact:
     """The estimate in the world of its first camera."""
     into_first = invert(poses[:1])
-    kind = "still" if int(mode) == STILL else "moving" if bool(moving) else "rotating"
     return CamerasArtifact(
         world_from_camera=(into_first @ poses).double().numpy(),
-        K=K,
+        K=filmed.K,
         confidence=np.ones(len(times), np.float32),
         up=(into_first[0, :3, :3] @ up).double().numpy(),
         timestamps=times.astype(np.float64),
         image_size=np.array(IMAGE),
         meta={
-            "motion": kind,
-            "scale": "arbitrary" if kind == "moving" else "metric",
+            "motion": filmed.kind,
+            "scale": "arbitrary" if filmed.kind == "moving" else "metric",
             "focal_source": "given",
             "up_source": "given",
             "reason": "simulated",

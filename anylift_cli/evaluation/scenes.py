@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation import metrics
 from anylift_cli.evaluation.measure import align_to_truth, measure_points
 from anylift_cli.evaluation.results import ClipResult
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.geometry.cameras import project
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 
 from anylift_cli import __version__
 from anylift_cli.artifacts.files import atomic_path
+from anylift_cli.body.parameters import body_of
 from anylift_cli.export.motion_at import evenly
-from anylift_cli.export.parameters import body_of
 from anylift_cli.export.take import Take
 
 SMPLX_REST_PELVIS = np.array([0.0031, -0.3514, 0.0120])

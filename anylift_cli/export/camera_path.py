@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.errors import AnyliftError
 from anylift_cli.export.resampling import resample_poses
+
+NO_CAMERA = "no_camera"
+"""In the meta of a motion that no video showed: its cameras mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,13 @@ class CameraPath:
 
 
 def camera_path(motions: Sequence[MotionArtifact]) -> CameraPath:
-    """The camera of motions of one video, whose persons may come and go."""
+    """The camera of motions of one video, whose persons may come and go.
+
+    Raises:
+        AnyliftError: a motion that no camera saw.
+    """
+    if any(NO_CAMERA in motion.meta for motion in motions):
+        raise AnyliftError("the motion has no camera: it was not made from a video", "leave out tum and colmap")
     times, chosen = np.unique(np.concatenate([motion.timestamps for motion in motions]), return_index=True)
 
     def merged(name: str) -> np.ndarray:

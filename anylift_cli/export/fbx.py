@@ -8,6 +8,7 @@ import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.files import atomic_path
+from anylift_cli.body.parameters import body_of
 from anylift_cli.export.fbx_animation import Animation, euler_xyz
 from anylift_cli.export.fbx_binary import file_bytes
 from anylift_cli.export.fbx_camera import add_camera
@@ -16,7 +17,6 @@ from anylift_cli.export.fbx_models import add_mesh, add_null
 from anylift_cli.export.fbx_names import scene_names
 from anylift_cli.export.fbx_people import add_person
 from anylift_cli.export.fbx_time import Clock
-from anylift_cli.export.parameters import body_of
 from anylift_cli.export.scene import Prop
 from anylift_cli.export.take import Take
 

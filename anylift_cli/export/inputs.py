@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.errors import UsageError
+from anylift_cli.export.bvh_motion import read_bvh_as_motion
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.meshes.reading import read_mesh
 
@@ -17,7 +18,8 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
     """The motions of `paths` as one take, each named after its file, with distinct names.
 
     Args:
-        paths: motion files, or folders that `anylift run` worked in, which stand for all persons in them.
+        paths: motion files, BVH files of persons, or folders that `anylift run` worked in, which stand for all persons
+            in them.
         meshes: files with the meshes of objects in the object's own axes, by the objects' names; in the unit that the
             motion knows them in (`object_scale`), else in metres.
 
@@ -26,7 +28,7 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
         AnyliftError: a file that cannot be read.
     """
     files = _motion_files(paths)
-    motions = tuple(MotionArtifact.load(file) for file in files.values())
+    motions = tuple(_motion(file) for file in files.values())
     objects = {str(name) for motion in motions if motion.object_names is not None for name in motion.object_names}
     if unknown := sorted(set(meshes) - objects):
         there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
@@ -49,6 +51,10 @@ def _scales(motions: Iterable[MotionArtifact]) -> dict[str, float]:
     }
 
 
+def _motion(file: Path) -> MotionArtifact:
+    return read_bvh_as_motion(file) if file.suffix.lower() == ".bvh" else MotionArtifact.load(file)
+
+
 def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:
     """{name: file}, names distinct also where upper and lower case are the same."""
     named: dict[str, Path] = {}
@@ -63,11 +69,6 @@ def _motion_files(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _persons(path: Path) -> list[tuple[str, Path]]:
-    if path.suffix.lower() == ".bvh":
-        raise UsageError(
-            f"{path} is a BVH file: a skeleton without the body and the camera that exports are made from",
-            "export the motion.npz that it came from; `anylift info` shows what a BVH file holds",
-        )
     if not path.is_dir():
         return [(path.stem, path)]
     files = {file.name.removeprefix("motion").removesuffix(".npz"): file for file in path.glob("motion*.npz")}

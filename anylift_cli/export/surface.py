@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.export.parameters import body_of
+from anylift_cli.body.parameters import body_of
 from anylift_cli.rendering.mesh import vertex_normals
 
 CLAY = (0.45, 0.43, 0.41)

@@ -12,9 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_PARENTS, J
+from anylift_cli.export.camera_path import NO_CAMERA
 from anylift_cli.export.names import JOINT_NAMES
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.export.resampling import resample, resample_poses, resample_values, uniform_times
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP, Camera, Character, Prop, Scene
 from anylift_cli.export.worlds import in_one_world
@@ -193,7 +194,9 @@ def _with_ground_root(one: Character) -> Character:
     )
 
 
-def _camera(motion: MotionArtifact, times: np.ndarray) -> Camera:
+def _camera(motion: MotionArtifact, times: np.ndarray) -> Camera | None:
+    if NO_CAMERA in motion.meta:
+        return None
     pose = _y_up(resample_poses(motion.world_from_camera, motion.timestamps, times))
     pose[:, :3, :3] = pose[:, :3, :3] @ _CAMERA_AXES
     K = resample_values(motion.K, motion.timestamps, times)

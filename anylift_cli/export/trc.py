@@ -8,9 +8,10 @@ import numpy as np
 
 from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.body.model import LANDMARKS
+from anylift_cli.body.posing import posed
 from anylift_cli.body.skeleton import K
 from anylift_cli.export.labels import unique_labels
-from anylift_cli.export.motion_at import evenly, posed
+from anylift_cli.export.motion_at import evenly
 from anylift_cli.export.names import JOINT_NAMES
 from anylift_cli.export.scene import Y_UP_FROM_Z_UP
 from anylift_cli.export.take import Take

@@ -116,7 +116,7 @@ def with_objects(
     scales: Scales,
     units: Mapping[str, float],
     person: int,
-    hands: tuple[np.ndarray, np.ndarray],
+    before: tuple[np.ndarray, np.ndarray],
 ) -> MotionArtifact:
     """A motion with objects in its world.
 
@@ -124,17 +124,20 @@ def with_objects(
         motion: of the person, whose world has an origin of its own.
         placed: in the lifted world, over the motion's frames.
         units: metres per unit of each mesh file, by the objects' names.
-        hands: (T, 2, 3) of the person in the lifted world, before and after they were brought to what they hold.
+        before: hands (T, 2, 3) in the lifted world before they were brought to what they hold, and how far (3,) the
+            motion's world is from that one.
     """
     poses = np.stack([one.poses for one in placed])
-    poses[..., :3, 3] += motion.joints[0, HANDS[0]].astype(np.float64) - hands[1][0, 0]
+    hands, shift = before
+    poses[..., :3, 3] += shift
+    after = motion.joints[:, list(HANDS)].astype(np.float64) - shift
     figures = {
         one.thing.name: {
             "scale": round(factor, 4),
             "size_known": one.thing.size_known,
             "held_seconds": held_seconds(one, person, motion.timestamps),
-            "hand_gap_mm_before": hand_gap(one, person, hands[0]),
-            "hand_gap_mm": hand_gap(one, person, hands[1]),
+            "hand_gap_mm_before": hand_gap(one, person, hands),
+            "hand_gap_mm": hand_gap(one, person, after),
             **one.figures,
         }
         for one, factor in zip(placed, scales.things, strict=True)

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
+from anylift_cli.body.contacts import (
+    CONTACT_POINTS,
+    contact_probability,
+    floor_height,
+    foot_clearance,
+    still_probability,
+)
 from anylift_cli.body.model import BodyModel, BodyPoints
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.fitting.initial import initial_pose
@@ -152,14 +158,6 @@ def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
         cost.backward()
         optimiser.step()
     return betas.detach().clamp(-4, 4)
-
-
-def foot_clearance(body: BodyModel, betas: Tensor) -> Tensor:
-    """Height (4,) of the contact points above the sole in the T-pose."""
-    identity = torch.eye(3, device=betas.device).expand(1, 24, 3, 3)
-    rest = body.joints(identity, betas, betas.new_zeros(1, 3)).keypoints[0, list(CONTACT_POINTS), 1]
-    sole = body.vertices(identity, betas, betas.new_zeros(1, 3))[0, :, 1].min()
-    return rest - sole
 
 
 def _minimise(

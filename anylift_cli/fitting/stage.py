@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.artifacts.presence import present_span
+from anylift_cli.body.foot_lock import lock_feet
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
@@ -25,7 +27,7 @@ from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress, Task
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 """What the lifted file's meta says of the world, and a motion's should."""
 
@@ -33,7 +35,7 @@ _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 def run_fit(
     lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, progress: Progress = SILENT
 ) -> MotionArtifact:
-    """Fit the body to one person and put the world's origin on the floor below the first pelvis.
+    """Fit the body to one person, hold planted feet still, put the origin on the floor below the first pelvis.
 
     Raises:
         UsageError: no such person.
@@ -42,7 +44,7 @@ def run_fit(
     _check(lifted, keypoints, options)
     with _fitting(lifted, keypoints, options, progress, passes=2) as (target, body, prior, span, task):
         fit = fit_person(target, body, prior, options.height, task)
-        return _motion(fit, body, lifted, keypoints, options, span)
+        return lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
 
 
 def run_fit_with_objects(
@@ -85,9 +87,9 @@ def run_fit_with_objects(
         wanted = grasps(placed, person, before) if contacts else None
         if wanted is not None:
             fit = hold_on(fit, wanted.to(options.device), target, body, prior, task)
-        motion = _motion(fit, body, lifted, keypoints, options, span)
-    after = hands_of(joints_of(fit, body))
-    return with_objects(motion, placed, scales, units, person, (before, after))
+        motion = lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
+    shift = motion.world_from_camera[0, :3, 3] - lifted.world_from_camera[span][0, :3, 3]
+    return with_objects(motion, placed, scales, units, person, (before, shift))
 
 
 def _check(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> None:
@@ -145,30 +147,19 @@ def _motion(
 
     frames = len(joints)
     axis_angle = axis_angle_from_matrix(pose).numpy()
-    poses = np.zeros((frames, 165))
-    poses[:, :66] = axis_angle[:, :22].reshape(frames, 66)
-    betas = np.zeros(16)
+    betas = np.zeros(NUM_BETAS)
     betas[: body.num_betas] = fit.betas[0].cpu().numpy()
     confidence = _joint_confidence(lifted.joint_std[options.person, span])
     present = lifted.present[options.person, span]
     duration = float(timestamps[-1] - timestamps[0])
     fps = (frames - 1) / duration if duration > 0 else 30.0
     return MotionArtifact(
-        poses=poses,
-        root_orient=poses[:, :3],
-        pose_body=poses[:, 3:66],
-        pose_hand=poses[:, 75:],
-        pose_jaw=poses[:, 66:69],
-        pose_eye=poses[:, 69:75],
+        **pose_arrays(axis_angle[:, :BODY_JOINTS].reshape(frames, -1)),
+        **rate_arrays(fps, frames),
+        **convention_arrays(),
         trans=transl.numpy() - origin,
         betas=betas,
-        gender="neutral",
-        surface_model_type="smplx",
         num_betas=body.num_betas,
-        mocap_frame_rate=fps,
-        mocap_framerate=fps,
-        mocap_time_length=frames / fps,
-        fps=fps,
         timestamps=timestamps,
         frame_index=keypoints.frame_index[span],
         joints=joints - origin,
@@ -179,9 +170,6 @@ def _motion(
         K=lifted.K[span],
         image_size=keypoints.image_size,
         height=height,
-        up_axis="z",
-        unit="m",
-        schema_version=str(MotionArtifact.version),
         meta={
             **{name: lifted.meta[name] for name in _KEPT if name in lifted.meta},
             "body": {"name": options.body, "sha256": body.sha256},

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
 from anylift_cli.geometry.windows import windows
 from anylift_cli.lifting.canonical import canonical
 from anylift_cli.lifting.checkpoint import load_checkpoint
 from anylift_cli.lifting.conditions import conditions
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.edges import SIZE
+from anylift_cli.lifting.even import at_rate, at_times
 from anylift_cli.lifting.multi_view import imagine, triangulated
 from anylift_cli.lifting.observation import Observation
 
@@ -56,7 +55,7 @@ class Imagination:
             passes: evaluations of the network for each seed.
         """
         size = (lengths / self.lengths)[SIZE.to(lengths.device)].log().mean().exp()
-        even = _at_rate(seen, self.fps)
+        even = at_rate(seen, self.fps)
         count = even.times.shape[1]
         parts = list(windows(count, self.frames, self.frames // 2))
         points = torch.zeros(count, 24, 3, device=seen.times.device)
@@ -68,9 +67,9 @@ class Imagination:
                 weight = part.weight.to(points)
                 points[part.frames] += one[: len(weight)] * weight[:, None, None]
                 deviation[part.frames] += wide[: len(weight)] * weight[:, None]
-        return _at_times(points, even.times[0], seen.times[0])[None], _at_times(
-            deviation, even.times[0], seen.times[0]
-        )[None]
+        return at_times(points, even.times[0], seen.times[0])[None], at_times(deviation, even.times[0], seen.times[0])[
+            None
+        ]
 
     def _windows(
         self, even: Observation, frames: list[slice], lengths: Tensor, passes: int, seeds: list[int]
@@ -118,41 +117,3 @@ def _local(even: Observation, index: Tensor, valid: Tensor) -> tuple[Tensor | No
         return None, None
     weight = _trusted(even.local_weight[0][index]) * valid[..., None]
     return torch.where((weight > 0)[..., None], even.local[0][index], 0.0), weight
-
-
-def _at_rate(seen: Observation, fps: float) -> Observation:
-    """The evidence at even times; a point is seen there if it is in both frames around."""
-    times = seen.times[0]
-    count = max(int(torch.floor((times[-1] - times[0]) * fps + 1e-3)) + 1, 1)
-    wanted = times[0] + torch.arange(count, device=times.device) / fps
-    low, high, share = _around(times, wanted)
-    pose = torch.lerp(seen.world_from_camera[0][low], seen.world_from_camera[0][high], share[:, None, None])
-    pose[:, :3, :3] = matrix_from_6d(six_d_from_matrix(pose[:, :3, :3]))
-    seen_there = partial(_both, low=low, high=high, share=share)
-    rays = torch.lerp(seen.rays[0][low], seen.rays[0][high], share[:, None, None])
-    even = Observation(rays[None], seen_there(seen.weight), pose[None], wanted[None])
-    if seen.local is None or seen.local_weight is None:
-        return even
-    local = torch.lerp(seen.local[0][low], seen.local[0][high], share[:, None, None])
-    return replace(even, local=local[None], local_weight=seen_there(seen.local_weight))
-
-
-def _both(weight: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Tensor:
-    """Lesser weight (1, N, 24) of the two frames around, of one alone where a time is that frame's."""
-    before = torch.where(share[:, None] < 1 - 1e-3, weight[0][low], torch.inf)
-    after = torch.where(share[:, None] > 1e-3, weight[0][high], torch.inf)
-    return torch.minimum(before, after)[None]
-
-
-def _at_times(values: Tensor, even: Tensor, times: Tensor) -> Tensor:
-    """Values (N, ...) at even times (N,), at other times (T,)."""
-    low, high, share = _around(even, times)
-    return torch.lerp(values[low], values[high], share.reshape(-1, *[1] * (values.dim() - 1)))
-
-
-def _around(times: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames before and after each wanted time, and how far it is between them, 0 … 1."""
-    high = torch.searchsorted(times, wanted - 1e-6).clamp(0, len(times) - 1)
-    low = (high - 1).clamp_min(0)
-    gap = (times[high] - times[low]).clamp_min(1e-9)
-    return low, high, ((wanted - times[low]) / gap).clamp(0, 1)

@@ -18,8 +18,8 @@ import numpy as np
 from anylift_cli import __version__
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.artifacts.files import atomic_path
+from anylift_cli.body.parameters import body_of
 from anylift_cli.errors import AnyliftError
-from anylift_cli.export.parameters import body_of
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.report.html_arrays import pack

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.video import read_frames_at
-from anylift_cli.video.writing import CLOCK
+from anylift_cli.video.writing import CLOCK, frame_at, h264_stream
 
 SHORT_SIDE = 480
 LONG_SIDE = 960
@@ -61,18 +59,10 @@ def small_video(
         av.open(buffer, "w", format="mp4") as container,
         progress.task("report: video", len(timestamps)) as task,
     ):
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        context = stream.codec_context
-        context.time_base = Fraction(1, CLOCK)
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        stream = h264_stream(container, width, height, fps, options)
         frames = read_frames_at(video, frame_index, max_size=max(width, height))
         for frame, time in zip(frames, timestamps, strict=True):
-            picture = av.VideoFrame.from_ndarray(_scaled(frame.image, width, height), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-            )
-            picture.pts, picture.time_base = round((time - origin) * CLOCK), context.time_base
+            picture = frame_at(_scaled(frame.image, width, height), round((time - origin) * CLOCK))
             container.mux(stream.encode(picture))
             task.advance()
         container.mux(stream.encode())

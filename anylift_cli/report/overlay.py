@@ -13,8 +13,8 @@ import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.errors import AnyliftError
-from anylift_cli.export.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.export.worlds import in_one_world
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.progress import SILENT, Progress

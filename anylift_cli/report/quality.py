@@ -10,8 +10,8 @@ import torch
 
 from anylift_cli.artifacts import KeypointsArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
-from anylift_cli.export.parameters import pose_matrices, shape_of
 from anylift_cli.geometry.cameras import project
 
 CONFIDENT = 0.5
@@ -52,7 +52,7 @@ def quality(motion: MotionArtifact, keypoints: KeypointsArtifact, body: BodyMode
     Args:
         motion: the result.
         keypoints: what it was lifted from.
-        body: the motion's body (`export.parameters.body_of`).
+        body: the motion's body (`body.parameters.body_of`).
         person: row of `keypoints` that the motion belongs to.
     """
     return measure(motion, keypoints, body, person)[0]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.geometry.cameras import project
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.progress import SILENT, Progress
@@ -17,8 +18,6 @@ from anylift_cli.synthetic.props import write_props
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene, scene_spec
 from anylift_cli.video import VideoWriter
 
-_BODY_JOINTS = 22
-_BETAS = 16
 _CHUNK = 32
 
 
@@ -117,28 +116,18 @@ def true_cameras(scene: Scene) -> CamerasArtifact:
 def true_motion(scene: Scene) -> MotionArtifact:
     """The motion as authored, with the props that are held or sat on as objects."""
     frames, body = len(scene.time), scene.body
-    rotation = axis_angle_from_matrix(torch.as_tensor(scene.pose[:, :_BODY_JOINTS])).reshape(frames, -1).numpy()
-    hand, jaw, eye = np.zeros((frames, 90)), np.zeros((frames, 3)), np.zeros((frames, 6))
-    betas = np.zeros(_BETAS)
+    rotation = axis_angle_from_matrix(torch.as_tensor(scene.pose[:, :BODY_JOINTS])).reshape(frames, -1).numpy()
+    betas = np.zeros(NUM_BETAS)
     betas[: len(scene.betas)] = scene.betas
     height = body.standing_height(torch.as_tensor(scene.betas[None], dtype=torch.float32))[0]
     boxes = scene.boxes
     return MotionArtifact(
-        poses=np.concatenate([rotation, jaw, eye, hand], -1),
-        root_orient=rotation[:, :3],
-        pose_body=rotation[:, 3:],
-        pose_hand=hand,
-        pose_jaw=jaw,
-        pose_eye=eye,
+        **pose_arrays(rotation),
+        **rate_arrays(scene.spec.fps, frames),
+        **convention_arrays(),
         trans=scene.transl,
         betas=betas,
-        gender="neutral",
-        surface_model_type="smplx",
-        num_betas=_BETAS,
-        mocap_frame_rate=scene.spec.fps,
-        mocap_framerate=scene.spec.fps,
-        mocap_time_length=frames / scene.spec.fps,
-        fps=scene.spec.fps,
+        num_betas=NUM_BETAS,
         timestamps=scene.time,
         frame_index=np.arange(frames),
         joints=scene.joints,
@@ -149,9 +138,6 @@ def true_motion(scene: Scene) -> MotionArtifact:
         K=scene.K,
         image_size=[scene.spec.width, scene.spec.height],
         height=float(height),
-        up_axis="z",
-        unit="m",
-        schema_version="1",
         object_names=np.array([box.name for box in boxes]) if boxes else None,
         world_from_object=np.stack([box.world_from_box for box in boxes]) if boxes else None,
         meta={**_meta(scene, "fit"), "body": {"name": body.name, "sha256": body.sha256}},

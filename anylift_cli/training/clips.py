@@ -18,8 +18,8 @@ from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.mocap import MEASURED_POINTS
 from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError
-from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
 from anylift_cli.lifting.edges import edge_lengths
+from anylift_cli.lifting.even import at_rate
 from anylift_cli.lifting.initial import place
 from anylift_cli.lifting.observation import Observation, observe
 from anylift_cli.lifting.refine import MEAN_HEIGHT, is_arbitrary, scale_of, scaled, upright
@@ -38,7 +38,7 @@ _JITTER = 0.012
 
 @dataclass(kw_only=True)
 class TrainingClip(Artifact):
-    """One person over T frames at `meta["fps"]`; `meta["source"]` names the video.
+    """One person over T frames at `meta["fps"]`, from second `meta["start"]` of the video `meta["source"]` on.
 
     `rays` are x/z and y/z in the camera. Where a point was not seen its weight is 0, and `rays` holds what lies
     between its neighbours in time. The world has z up; the camera path is metric. `local` are an estimator's
@@ -83,13 +83,13 @@ def cut_clips(
             return [Cut(name, seconds, None, "the camera path has no metric scale, and no local poses tell it")]
         standing = place(seen.local, scaled(seen, 0.0), mean_lengths("cpu"))
         seen = scaled(seen, scale_of(standing, seen).value)
-    track = _at_rate(seen)
+    track = _track(seen)
     good = (track.weight[:, list(MEASURED_POINTS)] > _SEEN).mean(1) >= _ENOUGH
     cuts = []
     for number, frames in enumerate(_runs(good), start=1):
         part = TrainingClip(
             **{name: getattr(track, name)[frames] for name in vars(track) if name != "meta"},
-            meta={"fps": RATE, "source": source},
+            meta={"fps": RATE, "source": source, "start": float(seen.times[0, 0]) + frames.start / RATE},
         )
         label, length = f"{name}.part{number}", len(part.weight) / RATE
         reason = _fault(part)
@@ -123,35 +123,16 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name) + ".npz"
 
 
-def _at_rate(seen: Observation) -> TrainingClip:
-    """The evidence at even times; a point is seen there if it is in both frames around."""
-    times = seen.times[0].double().numpy()
-    wanted = times[0] + np.arange(int((times[-1] - times[0]) * RATE + 1e-3) + 1) / RATE
-    high = np.searchsorted(times, wanted - 1e-6).clip(0, len(times) - 1)
-    low = (high - 1).clip(0)
-    share = ((wanted - times[low]) / np.maximum(times[high] - times[low], 1e-9)).clip(0, 1)
-    near = (share < 1 - 1e-3, share > 1e-3)
-
-    def between(values: torch.Tensor) -> np.ndarray:
-        stored = values[0].numpy()
-        part = share.reshape(-1, *[1] * (stored.ndim - 1))
-        return (1 - part) * stored[low] + part * stored[high]
-
-    def least(weight: torch.Tensor) -> np.ndarray:
-        stored = weight[0].numpy()
-        return np.minimum(*(
-            np.where(used[:, None], stored[index], np.inf) for used, index in zip(near, (low, high), strict=True)
-        ))  # fmt: skip
-
-    poses = torch.from_numpy(between(seen.world_from_camera))
-    poses[:, :3, :3] = matrix_from_6d(six_d_from_matrix(poses[:, :3, :3]))
-    absent = torch.zeros(*seen.weight.shape, 3)
+def _track(seen: Observation) -> TrainingClip:
+    """All of a person's evidence at `RATE`."""
+    even = at_rate(seen, RATE)
+    unknown = torch.zeros(*even.weight.shape, 3)
     return TrainingClip(
-        rays=between(seen.rays),
-        weight=least(seen.weight),
-        world_from_camera=poses.numpy(),
-        local=between(absent if seen.local is None else seen.local),
-        local_weight=least(absent[..., 0] if seen.local_weight is None else seen.local_weight),
+        rays=even.rays[0],
+        weight=even.weight[0],
+        world_from_camera=even.world_from_camera[0],
+        local=(unknown if even.local is None else even.local)[0],
+        local_weight=(unknown[..., 0] if even.local_weight is None else even.local_weight)[0],
     )
 
 

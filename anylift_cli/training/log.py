@@ -11,12 +11,17 @@ LOG_FILE = "log.jsonl"
 
 
 class TrainingLog:
-    """Appends to a folder's log; what a training wrote after the state that it resumes from is dropped."""
+    """Appends to a folder's log; what a training wrote after the state that it resumes from is dropped.
+
+    Attributes:
+        first_loss: the first loss that was logged; infinite before one is.
+    """
 
     def __init__(self, folder: Path, begin: int) -> None:
         self.path = folder / LOG_FILE
         kept = [line for line in _lines(self.path) if _step(line) <= begin]
         self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self.first_loss = next((row["loss"] for row in map(json.loads, kept) if "loss" in row), math.inf)
         self.board = None
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
@@ -25,6 +30,8 @@ class TrainingLog:
 
     def write(self, row: dict[str, float]) -> None:
         """Log a row of figures; `row["step"]` says after which step."""
+        if math.isinf(self.first_loss):
+            self.first_loss = row.get("loss", math.inf)
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         if self.board is not None:

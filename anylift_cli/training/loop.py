@@ -24,6 +24,8 @@ from anylift_cli.training.optimisers import optimisers
 
 STATE_FILE = "state.pt"
 _LOG_EVERY = 50
+_DIVERGED = 2.0
+"""A loss so many times as large as in the first steps, when the network knew nothing, will not come back."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def train(
         identity: what a state must have been trained with to be continued.
 
     Raises:
-        AnyliftError: the loss is not finite (the last good state stays), or the folder holds another training.
+        AnyliftError: the loss is not finite or has grown beyond what it began with (the last good state stays), or the
+            folder holds another training.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +118,11 @@ def train(
                 row = {name: float(value) / summed for name, value in sums.items()}
                 if not all(map(math.isfinite, row.values())):
                     raise AnyliftError(f"the loss is not finite after step {done}", _way_back(folder))
+                if row["loss"] > _DIVERGED * log.first_loss:
+                    raise AnyliftError(
+                        f"the loss diverges: {row['loss']:.4g} after step {done}, it was {log.first_loss:.4g} at first",
+                        _way_back(folder),
+                    )
                 row |= {"step": done, "rate": learning_rate(step, config)}
                 row["steps_per_second"] = summed / (time.monotonic() - clock)
                 clock, sums, summed = time.monotonic(), {}, 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.body.prior import PosePrior
@@ -44,6 +47,23 @@ class SynthesisConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Window:
+    """What synthesis made of one window.
+
+    Attributes:
+        clip, start: index of the prepared clip and its first frame.
+        triangulated, cleaned: (T, 24, 3) m in the clip's world: from the views, and made bodily.
+        fault: why it is no good to train with, "" if it is.
+    """
+
+    clip: int
+    start: int
+    triangulated: np.ndarray
+    cleaned: np.ndarray
+    fault: str
+
+
 def synthesize_clips(
     checkpoint: Path,
     clips: Path,
@@ -58,54 +78,82 @@ def synthesize_clips(
         UsageError: no such method, or too few views.
         AnyliftError: no clips, no checkpoint of the single-view kind, or fewer than two windows can be kept.
     """
-    if config.method not in METHODS:
-        raise UsageError(f"unknown method '{config.method}'", f"choose one of: {', '.join(METHODS)}")
-    if config.views < 3:
-        raise UsageError(f"{config.views} views are too few", "give at least 3, the input view among them")
+    _check(config)
     network, manifest = load_checkpoint(checkpoint, device, SINGLE_VIEW)
-    schedule = Schedule.cosine(manifest["noise_steps"], device)
     data = ClipBatches(clips, "all", manifest["frames"], 0.0, config.seed, device, vary=False)
-    network.requires_grad_(False)
-    prior = PosePrior.load(device=device)
-    method = METHODS[config.method]
-    passes = config.passes or method.passes
-    parts = [
-        (clip, start) for clip, length in enumerate(data.length.tolist()) for start in _starts(length, data.frames)
-    ]
+    schedule = Schedule.cosine(manifest["noise_steps"], device)
+    parts = all_windows(data)
     made: list[PointClip] = []
     reasons: Counter[str] = Counter()
-    with progress.task("synthesize", total=len(parts), unit="windows") as task:
-        for begin in range(0, len(parts), config.batch):
-            some = torch.tensor(parts[begin : begin + config.batch], device=device)
-            seen, valid = data.window(some[:, 0], some[:, 1])
-            rotations = view_rotations(seen.up, config.views)
-            denoise = view_denoiser(network, seen, rotations, valid)
-            generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + begin)
-            views = method.function(denoise, schedule, seen, rotations, passes, generator)
-            local, miss = triangulated(seen, views)
-            world = cleaned(seen, local, miss, data.lengths, prior, data.rate).cpu().numpy()
-            found = faults(seen, valid, local, views, rotations, data.rate)
-            for (clip, start), points, exists, reason in zip(
-                some.tolist(), world, valid.cpu().numpy(), found, strict=True
-            ):
-                reasons[reason] += 1
-                if not reason:
-                    name = f"{data.name[clip]}@{start}"
-                    made.append(PointClip(points[exists], name, data.source[clip], data.side[clip]))
-            task.advance(len(some))
+    for window in synthesised(network, schedule, data, parts, config, progress):
+        reasons[window.fault] += 1
+        if not window.fault:
+            name = f"{data.name[window.clip]}@{window.start}"
+            made.append(PointClip(window.cleaned, name, data.source[window.clip], data.side[window.clip]))
     if len(made) < _FEWEST:
         told = ", ".join(f"{count} {reason or 'plausible'}" for reason, count in reasons.most_common())
         raise AnyliftError(
             f"too few of {len(parts)} windows gave a plausible motion: {told}",
             "train the single-view network longer, or prepare more videos",
         )
+    passes = config.passes or METHODS[config.method].passes
     about = {"checkpoint": sha256_of(checkpoint), **asdict(config), "passes": passes, "windows": dict(reasons)}
     seen = (data.stored["weight"] > 0).float().mean(0).cpu().numpy()
     write_point_clips(out, made, seen, data.rate, about)
     return reasons
 
 
+def synthesised(
+    network: nn.Module,
+    schedule: Schedule,
+    data: ClipBatches,
+    parts: list[tuple[int, int]],
+    config: SynthesisConfig,
+    progress: Progress = SILENT,
+) -> Iterator[Window]:
+    """The 3D of some windows, (clip, first frame), in their order.
+
+    Args:
+        network: of stage A, on the device of `data`.
+
+    Raises:
+        UsageError: no such method, or too few views.
+    """
+    _check(config)
+    network.requires_grad_(False)
+    prior = PosePrior.load(device=data.device)
+    method = METHODS[config.method]
+    passes = config.passes or method.passes
+    with progress.task("synthesize", total=len(parts), unit="windows") as task:
+        for begin in range(0, len(parts), config.batch):
+            some = torch.tensor(parts[begin : begin + config.batch], device=data.device)
+            seen, valid = data.window(some[:, 0], some[:, 1])
+            rotations = view_rotations(seen.up, config.views)
+            denoise = view_denoiser(network, seen, rotations, valid)
+            generator = torch.Generator(data.device).manual_seed(config.seed * 1_000_003 + begin)
+            views = method.function(denoise, schedule, seen, rotations, passes, generator)
+            local, miss = triangulated(seen, views)
+            raw = seen.to_world(local).cpu().numpy()
+            world = cleaned(seen, local, miss, data.lengths, prior, data.rate).cpu().numpy()
+            found = faults(seen, valid, local, views, rotations, data.rate)
+            exists = valid.cpu().numpy()
+            for row, (clip, start) in enumerate(some.tolist()):
+                yield Window(clip, start, raw[row][exists[row]], world[row][exists[row]], found[row])
+            task.advance(len(some))
+
+
+def all_windows(data: ClipBatches) -> list[tuple[int, int]]:
+    """(clip, first frame) of as few windows as cover each clip, evenly spread."""
+    return [(clip, start) for clip, length in enumerate(data.length.tolist()) for start in _starts(length, data.frames)]
+
+
+def _check(config: SynthesisConfig) -> None:
+    if config.method not in METHODS:
+        raise UsageError(f"unknown method '{config.method}'", f"choose one of: {', '.join(METHODS)}")
+    if config.views < 3:
+        raise UsageError(f"{config.views} views are too few", "give at least 3, the input view among them")
+
+
 def _starts(length: int, frames: int) -> list[int]:
-    """First frames of as few windows as cover a clip, evenly spread."""
     count = -(-length // frames)
     return [round(index * (length - frames) / (count - 1)) for index in range(count)] if count > 1 else [0]

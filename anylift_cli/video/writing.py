@@ -9,13 +9,38 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
 
 from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.errors import AnyliftError
 
 CLOCK = 90_000
 """Ticks per second of written timestamps."""
+_OPTIONS = {"crf": "18", "preset": "veryfast"}
+
+
+def h264_stream(
+    container: OutputContainer, width: int, height: int, fps: float, options: dict[str, str]
+) -> VideoStream:
+    """A stream of H.264, 4:2:0, BT.709, timed by `CLOCK`, in `container`; sizes are even."""
+    stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    context = stream.codec_context
+    context.time_base = Fraction(1, CLOCK)
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+    return stream
+
+
+def frame_at(image: np.ndarray, tick: int) -> av.VideoFrame:
+    """An RGB uint8 image (H, W, 3) as a frame for a stream of `h264_stream`, at a tick of `CLOCK`."""
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    frame.pts, frame.time_base = tick, Fraction(1, CLOCK)
+    return frame
 
 
 class VideoWriter:
@@ -42,15 +67,9 @@ class VideoWriter:
             self._container = stack.enter_context(
                 av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"})
             )
-            self._stream = self._container.add_stream(
-                "libx264", rate=Fraction(self.fps).limit_denominator(1001), options={"crf": "18", "preset": "veryfast"}
+            self._stream = h264_stream(
+                self._container, self.width + self.width % 2, self.height + self.height % 2, self.fps, _OPTIONS
             )
-            self._stream.width, self._stream.height = self.width + self.width % 2, self.height + self.height % 2
-            self._stream.pix_fmt = "yuv420p"
-            context = self._stream.codec_context
-            context.time_base = Fraction(1, CLOCK)
-            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-            context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
             self._origin: float | None = None
             self._last_tick: int | None = None
             self._stack = stack.pop_all()
@@ -67,11 +86,7 @@ class VideoWriter:
         if image.shape != (self.height, self.width, 3) or image.dtype != np.uint8:
             raise ValueError(f"image must be uint8 {(self.height, self.width, 3)}, not {image.dtype} {image.shape}")
         padded = np.pad(image, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
-        frame.pts, frame.time_base = self._next_tick(time), self._stream.codec_context.time_base
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._stream.encode(frame_at(padded, self._next_tick(time))))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

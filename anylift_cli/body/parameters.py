@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_JOINTS
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
-
-BODY_JOINTS = 22
-"""Joints of the SMPL-X order that SMPL has too; SMPL's two hands have no rotation of their own in a motion."""
 
 
 def body_of(motion: MotionArtifact) -> BodyModel:

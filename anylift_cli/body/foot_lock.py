@@ -8,12 +8,12 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
+from anylift_cli.artifacts.motion import BODY_JOINTS
 from anylift_cli.body.contacts import CONTACT_POINTS
+from anylift_cli.body.legs import out_of_reach, step_to
+from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
 from anylift_cli.body.skeleton import J
-from anylift_cli.editing.legs import out_of_reach, step_to
 from anylift_cli.errors import UsageError
-from anylift_cli.export.motion_at import posed, poses_from, rotations_of, with_parameters
-from anylift_cli.export.parameters import BODY_JOINTS
 from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.geometry.vectors import length
 
