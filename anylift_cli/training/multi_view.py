@@ -152,7 +152,7 @@ def errors(model: nn.Module, schedule: Schedule, batch: Batch) -> dict[str, floa
 def window_errors(
     model: nn.Module, schedule: Schedule, batch: Batch, passes: int, seeds: list[int]
 ) -> dict[str, Tensor]:
-    """MPJPE, PA-MPJPE of the clip, root error after the first frame and jitter of each window, (B,) mm.
+    """MPJPE, PA-MPJPE of the clip, root error after the first frame and jitter of each window's frames, (B,) mm.
 
     Args:
         passes: evaluations of the network.
@@ -164,14 +164,22 @@ def window_errors(
     truth = batch.world[:, :, list(MEASURED_POINTS)]
     root, true_root = root_of(batch.seen.to_world(local)), root_of(batch.world)
     predicted, truth = predicted - root[:, :, None], truth - true_root[:, :, None]
-    scale, rotation, shift = align_points(predicted.flatten(1, 2), truth.flatten(1, 2), with_scale=True)
+    weight = batch.valid[:, :, None].expand(predicted.shape[:3]).float().flatten(1)
+    scale, rotation, shift = align_points(predicted.flatten(1, 2), truth.flatten(1, 2), weight, with_scale=True)
     moved = scale[:, None, None] * predicted.flatten(1, 2) @ rotation.transpose(-1, -2) + shift[:, None]
-    return {
-        "mpjpe": 1000 * (predicted - truth).norm(dim=-1).mean((1, 2)),
-        "pa": 1000 * (moved - truth.flatten(1, 2)).norm(dim=-1).mean(1),
-        "root": 1000 * ((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1).mean(1),
-        "jitter": 1000 * predicted.diff(n=2, dim=1).norm(dim=-1).mean((1, 2)),
+    distances = {
+        "mpjpe": (predicted - truth).norm(dim=-1).mean(-1),
+        "pa": (moved.reshape(predicted.shape) - truth).norm(dim=-1).mean(-1),
+        "root": ((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1),
+        "jitter": predicted.diff(n=2, dim=1).norm(dim=-1).mean(-1),
     }
+    return {name: 1000 * _mean_of_windows(values, batch.valid) for name, values in distances.items()}
+
+
+def _mean_of_windows(values: Tensor, valid: Tensor) -> Tensor:
+    """Means (B,) of values (B, N) of frames, or of differences with the frames before, over those that exist."""
+    exists = valid[:, valid.shape[1] - values.shape[1] :].float()
+    return (values * exists).sum(1) / exists.sum(1)
 
 
 def _mean(values: Tensor, share: Tensor) -> Tensor:
