@@ -335,6 +335,20 @@ def test_perfect_views_have_little_error(batches):
     assert nothing["mpjpe"] > 4 * found["mpjpe"]
 
 
+def test_frames_that_do_not_exist_have_no_error(batches):
+    """Views that are wrong from frame 8 on do not matter in windows of 8 frames."""
+    batch = batches.batch(2, 4, mode=STILL)
+    valid = torch.ones_like(batch.valid)
+    valid[:, 8:] = False
+    late = batch.views.clone()
+    late[:, 8:] += 1
+    schedule = Schedule.cosine(50)
+    right, wrong = (errors(Perfect(views), schedule, replace(batch, valid=valid)) for views in (batch.views, late))
+    assert right == pytest.approx(wrong, rel=1e-4)
+    whole = replace(batch, valid=torch.ones_like(valid))
+    assert errors(Perfect(late), schedule, whole)["mpjpe"] > 2 * right["mpjpe"]
+
+
 def test_thirty_steps_lower_the_loss(batches):
     torch.manual_seed(0)
     network, schedule = ViewsAsChannels(TINY.network), Schedule.cosine(50)

@@ -21,6 +21,7 @@ from anylift_cli.lifting.multi_view import imagine, triangulated
 from anylift_cli.lifting.networks import NetworkConfig
 from anylift_cli.lifting.observation import root_of
 from anylift_cli.progress import SILENT, Progress
+from anylift_cli.synthetic.virtual_cameras import STILL
 from anylift_cli.training.loop import LoopConfig, train
 from anylift_cli.training.mocap_batches import Batch, MocapBatches
 
@@ -29,7 +30,8 @@ _PURE_NOISE = 0.5
 """Share of samples at the last noise step: a single pass from noise is how the network is mostly used."""
 _DIFFERENCES = 1.5
 """Weight of the error of frame differences against that of the views."""
-_TEST_STATIC, _TEST_DYNAMIC = (0, 1_000), (None, 2_000)
+TESTS = {"static": (STILL, 1_000), "dynamic": (None, 2_000)}
+"""Camera mode (None: any) and number of each batch of held-out windows."""
 _TEST_CLIPS = 64
 
 
@@ -79,7 +81,7 @@ def train_multi_view(
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
     schedule = Schedule.cosine(config.noise_steps, device)
-    tests = [held_out.batch(step, _TEST_CLIPS, mode) for mode, step in (_TEST_STATIC, _TEST_DYNAMIC)]
+    tests = {kind: held_out.batch(step, _TEST_CLIPS, mode) for kind, (mode, step) in TESTS.items()}
     settings = {name: value for name, value in asdict(config).items() if name != "loop"}
     identity: dict[str, Any] = {
         "config": json.loads(json.dumps(settings)),
@@ -96,7 +98,7 @@ def train_multi_view(
         return multi_view_loss(model, data.batch(step, config.batch), schedule, step)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
-        rows = {"static": errors(model, schedule, tests[0]), "dynamic": errors(model, schedule, tests[1])}
+        rows = {kind: errors(model, schedule, batch) for kind, batch in tests.items()}
         return {f"{kind}_{name}": value for kind, row in rows.items() for name, value in row.items()}
 
     def publish(model: nn.Module, step: int) -> None:
@@ -140,23 +142,44 @@ def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: in
     return {"loss": views + _DIFFERENCES * differences, "views": views, "differences": differences}
 
 
-@torch.no_grad()
 def errors(model: nn.Module, schedule: Schedule, batch: Batch) -> dict[str, float]:
-    """MPJPE, PA-MPJPE of the clip, root error after the first frame and jitter, mm, of a single pass."""
-    views = imagine(model, schedule, batch.condition, batch.valid, passes=1, seed=0)
-    local, _ = triangulated(batch.seen, views)
+    """Means of `window_errors` of a single pass."""
+    found = window_errors(model, schedule, batch, passes=1, seeds=[0])
+    return {name: float(values.mean()) for name, values in found.items()}
+
+
+@torch.no_grad()
+def window_errors(
+    model: nn.Module, schedule: Schedule, batch: Batch, passes: int, seeds: list[int]
+) -> dict[str, Tensor]:
+    """MPJPE, PA-MPJPE of the clip, root error after the first frame and jitter of each window's frames, (B,) mm.
+
+    Args:
+        passes: evaluations of the network.
+        seeds: whose points are averaged.
+    """
+    views = [imagine(model, schedule, batch.condition, batch.valid, passes, seed) for seed in seeds]
+    local = torch.stack([triangulated(batch.seen, one)[0] for one in views]).mean(0)
     predicted = batch.seen.to_world(local)[:, :, list(MEASURED_POINTS)]
     truth = batch.world[:, :, list(MEASURED_POINTS)]
     root, true_root = root_of(batch.seen.to_world(local)), root_of(batch.world)
     predicted, truth = predicted - root[:, :, None], truth - true_root[:, :, None]
-    scale, rotation, shift = align_points(predicted.flatten(1, 2), truth.flatten(1, 2), with_scale=True)
+    weight = batch.valid[:, :, None].expand(predicted.shape[:3]).float().flatten(1)
+    scale, rotation, shift = align_points(predicted.flatten(1, 2), truth.flatten(1, 2), weight, with_scale=True)
     moved = scale[:, None, None] * predicted.flatten(1, 2) @ rotation.transpose(-1, -2) + shift[:, None]
-    return {
-        "mpjpe": 1000 * float((predicted - truth).norm(dim=-1).mean()),
-        "pa": 1000 * float((moved - truth.flatten(1, 2)).norm(dim=-1).mean()),
-        "root": 1000 * float(((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1).mean()),
-        "jitter": 1000 * float(predicted.diff(n=2, dim=1).norm(dim=-1).mean()),
+    distances = {
+        "mpjpe": (predicted - truth).norm(dim=-1).mean(-1),
+        "pa": (moved.reshape(predicted.shape) - truth).norm(dim=-1).mean(-1),
+        "root": ((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1),
+        "jitter": predicted.diff(n=2, dim=1).norm(dim=-1).mean(-1),
     }
+    return {name: 1000 * _mean_of_windows(values, batch.valid) for name, values in distances.items()}
+
+
+def _mean_of_windows(values: Tensor, valid: Tensor) -> Tensor:
+    """Means (B,) of values (B, N) of frames, or of differences with the frames before, over those that exist."""
+    exists = valid[:, valid.shape[1] - values.shape[1] :].float()
+    return (values * exists).sum(1) / exists.sum(1)
 
 
 def _mean(values: Tensor, share: Tensor) -> Tensor:
