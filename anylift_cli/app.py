@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("run", "Lift a video to 3D motion."),
     "keypoints": ("stages", "Find the 2D points of each person."),
     "cameras": ("stages", "Solve the camera of each frame, people masked out."),
+    "objects": ("stages", "Follow objects whose meshes are known."),
     "lift": ("stages", "Lift the 2D points to 3D in the metric, gravity-aligned world."),
     "fit": ("stages", "Fit the body: one shape, a pose per frame, feet on the floor."),
     "edit": ("edit", "Change a motion, and measure what each change does."),

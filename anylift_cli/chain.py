@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from anylift_cli.artifacts import ObjectsArtifact
 from anylift_cli.artifacts.base import read_meta
 from anylift_cli.artifacts.files import atomic_path, sha256_of
 from anylift_cli.cameras.base import CameraOptions
@@ -19,15 +22,19 @@ from anylift_cli.export.take import Take
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.objects.base import ObjectOptions, Prompts
 from anylift_cli.outputs import make_output
 from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
 from anylift_cli.progress import SILENT, Progress
-from anylift_cli.stages import cameras_stage, fit_stage, keypoints_stage, lift_stage
+from anylift_cli.stages import cameras_stage, fit_stage, keypoints_stage, lift_stage, objects_stage, prompts_source
 from anylift_cli.steps import Step
 from anylift_cli.video import find_shots, probe
 
 MOTION = Path("motion.npz")
 RECORD = "outputs.json"
+OBJECTS = "objects.npz"
+DRAWN_FACES, REPORTED_FACES = 3000, 20000
+"""At most of an object's mesh in a video and in a page."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class Request:
         video: the file.
         out: the motion file, `.npz`. More persons and shots go beside it: `NAME.shot2.person2.npz`.
         work_dir: folder of the artifacts.
-        keypoints, cameras, lift, fit: options of the stages; `keypoints.shot` may also be "all".
+        keypoints, cameras, objects, lift, fit: options of the stages; `keypoints.shot` may also be "all".
+        prompts: the objects to follow, or None.
         exports: file of each further format, by the format's name; "bvh" goes beside `out` if it is not named. Formats
             that hold several persons get them all in one file.
         overlay: video to draw, or None.
@@ -51,6 +59,8 @@ class Request:
     work_dir: Path
     keypoints: KeypointOptions = field(default_factory=KeypointOptions)
     cameras: CameraOptions = field(default_factory=CameraOptions)
+    objects: ObjectOptions = field(default_factory=ObjectOptions)
+    prompts: Prompts | None = None
     lift: LiftOptions = field(default_factory=LiftOptions)
     fit: FitOptions = field(default_factory=FitOptions)
     exports: Mapping[str, Path] = field(default_factory=dict)
@@ -92,8 +102,9 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
     stages = Stages(
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
+        objects_stage(request.objects),
         lift_stage(request.lift),
-        fit_stage(request.fit),
+        fit_stage(request.fit, with_objects=request.prompts is not None),
     )
     with work_folder(request.work_dir):
         video = Source.from_file(request.video)
@@ -151,6 +162,7 @@ class Stages:
 
     keypoints: Stage
     cameras: Stage
+    objects: Stage
     lift: Stage
     fit: Stage
 
@@ -172,6 +184,8 @@ def _check(request: Request) -> None:
             raise UsageError(f"{other} and {option} are both {path}", "choose another name for one of them")
     for name in request.files:
         exporter(name)
+    if request.prompts is not None:
+        prompts_source(request.prompts)
     check_writable(request.work_dir, "--work-dir")
     check_device(request.lift.device)
 
@@ -213,11 +227,15 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
 
     keypoints = run(stages.keypoints, "keypoints.npz", video=video)
     cameras = run(stages.cameras, "cameras.npz", video=video, keypoints=keypoints)
+    things = {}
+    if request.prompts is not None:
+        inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
+        things = {"objects": run(stages.objects, OBJECTS, **inputs, prompts=prompts_source(request.prompts))}
     lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras)
     motions = []
     for person in range(len(keypoints.value.present)):
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
-        motions.append(run(stage, numbered(MOTION, person=person + 1), lifted=lifted, keypoints=keypoints))
+        motions.append(run(stage, numbered(MOTION, person=person + 1), lifted=lifted, keypoints=keypoints, **things))
     quality = {}
     outcomes += [_copy(request, person) for person in range(len(motions))]
     outcomes += export_motions(request, motions)
@@ -228,7 +246,7 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     if request.overlay is not None:
         outcomes.append(_overlay(request, motions, keypoints, video, progress))
     if request.report is not None:
-        earlier = {"keypoints": keypoints, "cameras": cameras, "lifted": lifted}
+        earlier = {"keypoints": keypoints, "cameras": cameras, **things, "lifted": lifted}
         outcomes.append(_report(request, motions, earlier, video, progress))
     return ShotResult(None, outcomes, quality)
 
@@ -267,7 +285,9 @@ def _overlay(request: Request, motions: list[Source], keypoints: Source, video: 
     def write() -> None:
         from anylift_cli.report.overlay import render_overlay
 
-        render_overlay(video.value, [motion.value for motion in motions], keypoints.value, request.overlay, progress)
+        meshes = _meshes(request, motions, DRAWN_FACES)
+        shown = [motion.value for motion in motions]
+        render_overlay(video.value, shown, keypoints.value, request.overlay, progress, meshes)
 
     made_from = {"video": video.key, "keypoints": keypoints.key}
     made_from |= {f"motion {person + 1}": motion.key for person, motion in enumerate(motions)}
@@ -283,7 +303,7 @@ def _report(
 
         metas = tuple(read_meta(request.work_dir / f"{name}.npz") for name in earlier)
         sources = ReportSources(
-            _take(request, motions), request.video.name, earlier["keypoints"].value, video.value, metas
+            _take(request, motions, REPORTED_FACES), request.video.name, earlier["keypoints"].value, video.value, metas
         )
         write_report(sources, request.report, progress)
 
@@ -293,9 +313,29 @@ def _report(
     return make_output("report", request.report, made_from, write, record, forced)
 
 
-def _take(request: Request, motions: Sequence[Source]) -> Take:
+def _take(request: Request, motions: Sequence[Source], most_faces: int | None = None) -> Take:
     names = (numbered(request.out, person=person + 1).stem for person in range(len(motions)))
-    return Take(tuple(motion.value for motion in motions), tuple(names))
+    values = tuple(motion.value for motion in motions)
+    return Take(values, tuple(names), meshes=_meshes(request, motions, most_faces))
+
+
+def _meshes(
+    request: Request, motions: Sequence[Source], most_faces: int | None = None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Vertices (V, 3) m and faces (F, 3) of the objects of the motions, by name; coarser where they have too many."""
+    motion = motions[0].value
+    if motion.object_names is None or motion.object_scale is None:
+        return {}
+    from anylift_cli.meshes.simplify import simplified
+
+    objects = ObjectsArtifact.load(request.work_dir / OBJECTS)
+    meshes = {}
+    for number, name in enumerate(objects.names.tolist()):
+        vertices, faces = objects.mesh(number)
+        scale = float(motion.object_scale[number]) / objects.meta.get("units", {}).get(name, 1.0)
+        coarse = (vertices, faces) if most_faces is None else simplified(vertices, faces, most_faces)
+        meshes[name] = (coarse[0] * scale, coarse[1])
+    return meshes
 
 
 def numbered(path: Path, shot: int = 1, person: int = 1, suffix: str = "") -> Path:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -38,17 +38,25 @@ class Source:
     """What a stage reads, identified by content, so that a file edited by hand or made elsewhere counts as changed.
 
     Attributes:
-        value: a video file or an artifact.
+        value: a video file, an artifact, or what a user says, with the files that it names.
         key: sha256 of the content, hex.
     """
 
-    value: Path | Artifact
+    value: Any
     key: str
 
     @classmethod
     def from_file(cls, path: Path) -> Source:
         """A file, by its bytes."""
         return cls(path, sha256_of(path))
+
+    @classmethod
+    def from_files(cls, value: Any, files: Sequence[Path]) -> Source:
+        """A frozen dataclass that names `files`, by its other values and the bytes of these, wherever they lie."""
+        digest = hashlib.sha256(_canonical(_without_paths(dataclasses.asdict(value))))
+        for file in files:
+            digest.update(sha256_of(file).encode())
+        return cls(value, digest.hexdigest())
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Source:
@@ -221,6 +229,15 @@ def _difference(meta: dict[str, Any], parts: dict[str, Any]) -> str:
                 values = f": {_word(before.get(name))} → {_word(now.get(name))}" if kind == "options" else ""
                 return f"{noun} {name} changed{values}"
     return f"backend changed: {_word(old.get('backend'))} → {_word(parts['backend'])}"
+
+
+def _without_paths(value: Any) -> Any:
+    """Plain JSON values, with the name for each path."""
+    if isinstance(value, dict):
+        return {name: _without_paths(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_paths(one) for one in value]
+    return value.name if isinstance(value, Path) else value
 
 
 def _key(parts: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
 from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
@@ -13,11 +13,17 @@ from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
-from anylift_cli.pipeline import Stage
+from anylift_cli.objects.base import ObjectOptions, Prompts
+from anylift_cli.pipeline import Source, Stage
 from anylift_cli.plugins import backend_names, is_file
 from anylift_cli.weights_store import find_weights
 
-LIBRARIES = {"mediapipe": "mediapipe", "auto": "pycolmap", "moving": "pycolmap"}
+LIBRARIES = {
+    "mediapipe": "mediapipe",
+    "auto": "pycolmap",
+    "moving": "pycolmap",
+    "lucas-kanade": "opencv-contrib-python",
+}
 """The library whose version decides what one of our own backends makes of its input."""
 
 FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
@@ -42,6 +48,26 @@ def cameras_stage(options: CameraOptions) -> Stage:
     return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend)
 
 
+def objects_stage(options: ObjectOptions) -> Stage:
+    """video, keypoints, cameras, prompts → objects."""
+    backend = _backend("anylift.objects", options.backend)
+    from anylift_cli.objects.stage import STAGE_VERSION, run_objects
+
+    return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend)
+
+
+def prompts_source(prompts: Prompts) -> Source:
+    """What a user says of objects, by the content of its files.
+
+    Raises:
+        UsageError: a file that is not there.
+    """
+    for file in prompts.files:
+        if not file.is_file():
+            raise UsageError(f"{file} does not exist", "check the path")
+    return Source.from_files(prompts, prompts.files)
+
+
 def lift_stage(options: LiftOptions) -> Stage:
     """keypoints, cameras → lifted."""
     weights = _weights("open")
@@ -53,12 +79,13 @@ def lift_stage(options: LiftOptions) -> Stage:
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
 
 
-def fit_stage(options: FitOptions) -> Stage:
-    """lifted, keypoints → motion."""
+def fit_stage(options: FitOptions, *, with_objects: bool = False) -> Stage:
+    """lifted, keypoints → motion; lifted, keypoints, objects → motion `with_objects`."""
     weights = _weights(options.body)
-    from anylift_cli.fitting.stage import STAGE_VERSION, run_fit
+    from anylift_cli.fitting.stage import STAGE_VERSION, run_fit, run_fit_with_objects
 
-    return Stage("fit", STAGE_VERSION, MotionArtifact, run_fit, options, weights=weights)
+    function = run_fit_with_objects if with_objects else run_fit
+    return Stage("fit", STAGE_VERSION, MotionArtifact, function, options, weights=weights)
 
 
 def _network_file(lifter: str) -> Path:

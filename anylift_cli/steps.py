@@ -10,6 +10,7 @@ class Step(str, Enum):
 
     KEYPOINTS = "keypoints"
     CAMERAS = "cameras"
+    OBJECTS = "objects"
     LIFT = "lift"
     FIT = "fit"
     EXPORT = "export"

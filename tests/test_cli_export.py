@@ -16,9 +16,10 @@ from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.export.base import GROUP, exporter, exporter_of, takes_of
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.bvh_reader import read_bvh
-from anylift_cli.export.inputs import read_mesh, read_take
+from anylift_cli.export.inputs import read_take
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.export.targets import TARGETS, export_options
+from anylift_cli.meshes.reading import read_mesh
 from anylift_cli.pipeline import UNCHANGED, Source
 from anylift_cli.plugins import backend_names
 

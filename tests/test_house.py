@@ -21,10 +21,10 @@ PACKAGE = ROOT / "anylift_cli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
 
-STAGES = ("keypoints", "cameras", "lifting", "fitting", "export")
+STAGES = ("keypoints", "cameras", "objects", "lifting", "fitting", "export")
 LAYERS = (
     ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
-    ("artifacts", "body", "video", "foreign", "rendering", "weights_store"),
+    ("artifacts", "body", "meshes", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     (
         "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",

@@ -11,6 +11,7 @@ import torch
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.path_scale import path_scale
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import K
 from anylift_cli.errors import AnyliftError, UsageError
@@ -24,7 +25,6 @@ from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import find_gravity
 from anylift_cli.lifting.objective import Weights
 from anylift_cli.lifting.observation import observe
-from anylift_cli.lifting.scale import path_scale
 from anylift_cli.lifting.stage import run_lift
 from anylift_cli.lifting.steady import steadied
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene

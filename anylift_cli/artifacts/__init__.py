@@ -5,9 +5,10 @@ from anylift_cli.artifacts.cameras import CamerasArtifact
 from anylift_cli.artifacts.keypoints import KeypointsArtifact
 from anylift_cli.artifacts.lifted import LiftedArtifact
 from anylift_cli.artifacts.motion import MotionArtifact
+from anylift_cli.artifacts.objects import ObjectsArtifact
 
 ARTIFACTS: dict[str, type[Artifact]] = {
-    kind.schema: kind for kind in (KeypointsArtifact, CamerasArtifact, LiftedArtifact, MotionArtifact)
+    kind.schema: kind for kind in (KeypointsArtifact, CamerasArtifact, ObjectsArtifact, LiftedArtifact, MotionArtifact)
 }
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "KeypointsArtifact",
     "LiftedArtifact",
     "MotionArtifact",
+    "ObjectsArtifact",
     "array",
 ]

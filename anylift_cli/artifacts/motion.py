@@ -58,6 +58,8 @@ class MotionArtifact(Artifact):
     schema_version: np.ndarray = array("", "U")
     object_names: np.ndarray | None = array("O", "U", optional=True)
     world_from_object: np.ndarray | None = array("O T 4 4", "f8", "m", optional=True)
+    object_confidence: np.ndarray | None = array("O T", "f4", "0..1, 0 where it was not seen", optional=True)
+    object_scale: np.ndarray | None = array("O", "f8", "metres per unit of the mesh file", optional=True)
 
 
 def pose_arrays(poses: np.ndarray) -> dict[str, np.ndarray]:

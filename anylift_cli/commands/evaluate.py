@@ -178,6 +178,38 @@ def behave(
 
 @evaluate.command()
 @opt.command
+def hoi(
+    common: opt.Common,
+    motion: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Motion of people and objects, with the objects' meshes beside it.")
+    ],
+    cameras: Cameras = "static,dynamic",
+    lifter: Annotated[str, typer.Option(metavar="NAME|PATH", help="A lifter, a checkpoint, or 'default'.")] = "default",
+    height: Heights = "unknown",
+    frames: Annotated[int, typer.Option(min=30, help="Length of a clip.")] = 120,
+    out: Folder = None,
+) -> None:
+    """People and what they carry, under virtual cameras: lifted apart, and in one world.
+
+    Example: anylift evaluate hoi omomo_30fps.npz --cameras static,dynamic --json
+    """
+    from rich.console import Group
+
+    from anylift_cli.evaluation.hoi import compete, hoi_clips
+    from anylift_cli.evaluation.published import BEHAVE, BEHAVE_COLUMNS, published
+    from anylift_cli.evaluation.results import table
+    from anylift_cli.lifting.base import LiftOptions
+
+    kinds = _kinds(cameras)
+    heights = _heights(height)
+    clips = hoi_clips(motion, kinds, common.seed, frames)
+    name = LiftOptions().lifter if lifter == "default" else lifter
+    summary = _summarise(common, compete(clips, name, heights, common.seed, common.progress), out)
+    common.show({"rows": summary}, lambda: Group(table(summary), published(BEHAVE, BEHAVE_COLUMNS)))
+
+
+@evaluate.command()
+@opt.command
 def compare(
     common: opt.Common,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Motion files of any tools.")],
@@ -250,15 +282,22 @@ def _films(common: opt.Common, cameras: str) -> list[Callable[[Motion], Evaluati
     """For each kind of cameras what films the true motion; None where the data set's own camera does."""
     from functools import partial
 
-    from anylift_cli.errors import UsageError
     from anylift_cli.evaluation.filming import film
-    from anylift_cli.evaluation.mocap import CAMERAS, mean_lengths
+    from anylift_cli.evaluation.mocap import mean_lengths
+
+    kinds = _kinds(cameras)
+    filmed = partial(film, cameras="dynamic", seed=common.seed, mean_lengths=mean_lengths())
+    return [filmed if kind == "dynamic" else None for kind in kinds]
+
+
+def _kinds(cameras: str) -> list[str]:
+    from anylift_cli.errors import UsageError
+    from anylift_cli.evaluation.mocap import CAMERAS
 
     kinds = cameras.split(",")
     if unknown := set(kinds) - set(CAMERAS):
         raise UsageError(f"no cameras called {', '.join(sorted(unknown))}", f"choose of {', '.join(CAMERAS)}")
-    filmed = partial(film, cameras="dynamic", seed=common.seed, mean_lengths=mean_lengths())
-    return [filmed if kind == "dynamic" else None for kind in kinds]
+    return kinds
 
 
 def _baselines_without_local_points() -> list[str]:

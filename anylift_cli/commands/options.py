@@ -8,13 +8,16 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from anylift_cli.errors import Interrupted, UsageError
 from anylift_cli.progress import Progress
 from anylift_cli.steps import Step
+
+if TYPE_CHECKING:
+    from anylift_cli.objects.base import Prompts
 
 _COMMON = "Common options"
 
@@ -209,3 +212,73 @@ Body = Annotated[
         "list` has for it, such as smpl-neutral.",
     ),
 ]
+_OBJECTS = {"rich_help_panel": "Objects"}
+Objects = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--object", metavar="MESH", help="Mesh of an object to follow, named after its file. Repeatable.", **_OBJECTS
+    ),
+]
+ObjectSizes = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--object-size", metavar="M", help="Longest side of each --object in metres, in their order; 0 if unknown. "
+        "Default: the mesh is in metres.", **_OBJECTS,
+    ),
+]  # fmt: skip
+Points = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Points of the objects clicked in the first frame, as JSON.", **_OBJECTS),
+]
+Masks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--mask",
+        metavar="IMAGE",
+        help="Bright where the object is in the first frame; one for each --object.",
+        **_OBJECTS,
+    ),
+]
+ObjectTracker = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", autocompletion=backends("anylift.objects"), help="What follows the objects.", **_OBJECTS
+    ),
+]
+ObjectTracks = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Point tracks of DELTA, for --object-tracker delta.", **_OBJECTS),
+]
+Contacts = Annotated[
+    bool,
+    typer.Option(
+        "--contacts/--no-contacts", help="Bring hands to what they hold, and resting objects to the floor.", **_OBJECTS
+    ),
+]
+
+
+def prompts_of(
+    meshes: list[Path] | None,
+    sizes: list[float] | None,
+    masks: list[Path] | None,
+    points: Path | None,
+    tracks: Path | None,
+) -> Prompts | None:
+    """What was said of objects; None where there are none.
+
+    Raises:
+        UsageError: sizes or masks that do not go with the objects, or without any.
+    """
+    from anylift_cli.objects.base import ObjectFiles, Prompts
+
+    if not meshes:
+        if sizes or masks or points or tracks:
+            raise UsageError("objects were described, but none was named", "give the mesh of each with --object")
+        return None
+    for option, values in (("--object-size", sizes), ("--mask", masks)):
+        if values and len(values) != len(meshes):
+            raise UsageError(
+                f"there are {len(meshes)} --object and {len(values)} {option}", f"give one {option} for each --object"
+            )
+    objects = zip(meshes, sizes or [None] * len(meshes), masks or [None] * len(meshes), strict=True)
+    return Prompts(tuple(ObjectFiles(*one) for one in objects), points, tracks)

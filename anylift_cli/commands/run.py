@@ -65,6 +65,13 @@ def run(
     quality: opt.Quality = "fast",
     height: opt.Height = None,
     body: opt.Body = "open",
+    objects: opt.Objects = None,
+    object_size: opt.ObjectSizes = None,
+    points: opt.Points = None,
+    mask: opt.Masks = None,
+    object_tracker: opt.ObjectTracker = "lucas-kanade",
+    object_tracks: opt.ObjectTracks = None,
+    contacts: opt.Contacts = True,
 ) -> None:
     """Lift a video to 3D motion.
 
@@ -73,16 +80,20 @@ def run(
     With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz; FBX, glTF
     and USD files hold all persons of a shot. `anylift export` has the choices of axes, unit, names and rest pose.
 
+    With --object, things that people handle are followed too and come into the same world; docs/hoi.md tells how.
+
     Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
     """
     opt.check_focal(focal, fov)
     opt.check_range(start, end)
+    prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
 
     from anylift_cli.cameras.base import CameraOptions
     from anylift_cli.chain import Request, run_chain
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.lifting.base import LiftOptions
+    from anylift_cli.objects.base import ObjectOptions
 
     motion, exports = _files(out, {"bvh": bvh, "fbx": fbx, "glb": glb, "usd": usd})
     request = Request(
@@ -91,8 +102,10 @@ def run(
         work_dir=common.work_dir or motion.with_suffix(".anylift"),
         keypoints=KeypointOptions(backend, person, shot, start, end),
         cameras=CameraOptions(camera, focal, fov),
+        objects=ObjectOptions(object_tracker),
+        prompts=prompts,
         lift=LiftOptions(lifter, height, quality, common.device, common.seed),
-        fit=FitOptions(0, body, height, common.device, common.seed),
+        fit=FitOptions(0, body, height, contacts, common.device, common.seed),
         exports=exports,
         overlay=overlay,
         report=report,

@@ -1,4 +1,4 @@
-"""`anylift keypoints`, `cameras`, `lift`, `fit`: one stage, from files to a file."""
+"""`anylift keypoints`, `cameras`, `objects`, `lift`, `fit`: one stage, from files to a file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anylift_cli.commands import options as opt
+from anylift_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from anylift_cli.pipeline import Outcome, Source, Stage
@@ -71,6 +72,40 @@ def cameras(
 
 
 @opt.command
+def objects(
+    common: opt.Common,
+    video: opt.Video,
+    keypoints: KeypointsFile,
+    cameras: CamerasFile,
+    meshes: opt.Objects = None,
+    out: Out = None,
+    object_size: opt.ObjectSizes = None,
+    points: opt.Points = None,
+    mask: opt.Masks = None,
+    object_tracker: opt.ObjectTracker = "lucas-kanade",
+    object_tracks: opt.ObjectTracks = None,
+) -> None:
+    """Follow objects whose meshes are known.
+
+    The file holds points on them, and where they are before the camera, in every frame.
+
+    Example: anylift objects carry.mp4 keypoints.npz cameras.npz --object box.obj --points points.json
+    """
+    prompts = opt.prompts_of(meshes, object_size, mask, points, object_tracks)
+    if prompts is None:
+        raise UsageError("no object was named", "give the mesh of each with --object")
+
+    from anylift_cli.objects.base import ObjectOptions
+    from anylift_cli.stages import objects_stage, prompts_source
+
+    options = ObjectOptions(object_tracker)
+    inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
+    _run(
+        common, lambda: objects_stage(options), inputs, out, "objects.npz", lambda: {"prompts": prompts_source(prompts)}
+    )
+
+
+@opt.command
 def lift(
     common: opt.Common,
     keypoints: KeypointsFile,
@@ -101,6 +136,11 @@ def fit(
     person: Annotated[int, typer.Option(metavar="N", min=1, help="Which person of the lifted file.")] = 1,
     height: opt.Height = None,
     body: opt.Body = "open",
+    objects: Annotated[
+        Path | None,
+        typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: fit people and objects together."),
+    ] = None,
+    contacts: opt.Contacts = True,
 ) -> None:
     """Fit the body: one shape, a pose per frame, feet on the floor.
 
@@ -109,19 +149,26 @@ def fit(
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.stages import fit_stage
 
-    options = FitOptions(person - 1, body, height, common.device, common.seed)
+    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed)
     inputs = {"lifted": lifted, "keypoints": keypoints}
-    _run(common, lambda: fit_stage(options), inputs, out, "motion.npz")
+    inputs |= {} if objects is None else {"objects": objects}
+    _run(common, lambda: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
 
 
 def _run(
-    common: opt.Common, build: Callable[[], Stage], inputs: dict[str, Path], out: Path | None, default: str
+    common: opt.Common,
+    build: Callable[[], Stage],
+    inputs: dict[str, Path],
+    out: Path | None,
+    default: str,
+    more: Callable[[], dict[str, Source]] = dict,
 ) -> None:
+    """Run a stage on files, and on what `more` makes of other options."""
     from anylift_cli.chain import check_device, check_output
     from anylift_cli.pipeline import run_stage
 
     out = out or (common.work_dir or Path()) / default
-    sources = {name: _source(name, path) for name, path in inputs.items()}
+    sources = {name: _source(name, path) for name, path in inputs.items()} | more()
     check_output(out, "--out", *inputs.values())
     check_device(common.device)
     stage = build()

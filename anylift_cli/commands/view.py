@@ -12,7 +12,7 @@ from anylift_cli.commands import options as opt
 if TYPE_CHECKING:
     from anylift_cli.report.html import ReportSources
 
-EARLIER = ("keypoints", "cameras", "lifted")
+EARLIER = ("keypoints", "cameras", "objects", "lifted")
 """Artifacts that a report reads besides the motions."""
 
 

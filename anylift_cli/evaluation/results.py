@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TABLE_METRICS = (
     "mpjpe_mm", "pa_mpjpe_mm", "t_root_mm", "j2d_px", "j2d_c_px", "fs_cm", "w_mpjpe_mm", "wa_mpjpe_mm", "rte_percent",
-    "jitter_mm", "foot_slide_cm_s", "fid",
+    "jitter_mm", "foot_slide_cm_s", "fid", "t_root_object_mm", "o_mpjpe_mm", "object_rotation_deg",
 )  # fmt: skip
 """What a table on a screen has room for; rows and files hold all."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.errors import UsageError
 from anylift_cli.export.bvh_motion import read_bvh_as_motion
 from anylift_cli.export.take import ExportOptions, Take
+from anylift_cli.meshes.reading import read_mesh
 
 WORK_FOLDER = ".anylift"
-MAX_MESH_BYTES = 1 << 28
 
 
 def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str, Path]) -> Take:
@@ -22,7 +20,8 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
     Args:
         paths: motion files, BVH files of persons, or folders that `anylift run` worked in, which stand for all persons
             in them.
-        meshes: files with the meshes of objects, in metres and the object's own axes, by the objects' names.
+        meshes: files with the meshes of objects in the object's own axes, by the objects' names; in the unit that the
+            motion knows them in (`object_scale`), else in metres.
 
     Raises:
         UsageError: a path that is no motion, or a mesh of an object that the motions do not have.
@@ -34,31 +33,22 @@ def read_take(paths: Iterable[Path], options: ExportOptions, meshes: Mapping[str
     if unknown := sorted(set(meshes) - objects):
         there = f"the objects are: {', '.join(sorted(objects))}" if objects else "the motion has no objects"
         raise UsageError(f"there is no object '{unknown[0]}' to give a mesh to", there)
-    return Take(motions, tuple(files), options, {name: read_mesh(file) for name, file in meshes.items()})
+    scales = _scales(motions)
+    scaled = {}
+    for name, file in meshes.items():
+        vertices, faces = read_mesh(file)
+        scaled[name] = vertices * scales.get(name, 1.0), faces
+    return Take(motions, tuple(files), options, scaled)
 
 
-def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) and triangles (F, 3) of a mesh file of any format that trimesh reads.
-
-    Raises:
-        AnyliftError: missing, too large, damaged, or without triangles.
-    """
-    import trimesh
-
-    if not path.is_file():
-        raise AnyliftError(f"{path} does not exist", "check the path")
-    if path.stat().st_size > MAX_MESH_BYTES:
-        raise AnyliftError(f"{path} is larger than {MAX_MESH_BYTES >> 20} MiB", "simplify the mesh first")
-    try:
-        mesh = trimesh.load_mesh(path, process=False, skip_materials=True)
-        vertices, faces = np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64)
-    except Exception as error:
-        raise AnyliftError(
-            f"{path} cannot be read as a mesh: {error}", "give an .obj, .ply, .stl or .glb file"
-        ) from error
-    if not len(faces) or not np.isfinite(vertices).all():
-        raise AnyliftError(f"{path} holds no triangles, or vertices that are not numbers")
-    return vertices, faces
+def _scales(motions: Iterable[MotionArtifact]) -> dict[str, float]:
+    """Metres per unit of the objects' mesh files, where a motion knows it."""
+    return {
+        str(name): float(scale)
+        for motion in motions
+        if motion.object_names is not None and motion.object_scale is not None
+        for name, scale in zip(motion.object_names, motion.object_scale, strict=True)
+    }
 
 
 def _motion(file: Path) -> MotionArtifact:

@@ -28,7 +28,7 @@ def motion_at(motion: MotionArtifact, times: np.ndarray) -> MotionArtifact:
     before = motion.timestamps
     rotations, trans = resample(rotations_of(motion), motion.trans.astype(np.float64), before, times)
     middles = (before[1:] + before[:-1]) / 2
-    objects = motion.world_from_object
+    objects, sure = motion.world_from_object, motion.object_confidence
     return with_parameters(
         motion,
         poses_from(rotations),
@@ -43,6 +43,7 @@ def motion_at(motion: MotionArtifact, times: np.ndarray) -> MotionArtifact:
         world_from_object=None
         if objects is None
         else np.stack([resample_poses(one, before, times) for one in objects]),
+        object_confidence=None if sure is None else resample_values(sure.T, before, times).T,
     )
 
 

@@ -20,6 +20,8 @@ _POSE, _SPEED = 0.15, 6.0
 _ACCELERATION = 15.0
 _ANCHOR, _ANCHOR_OUTLIER = 0.002, 0.08
 _SINK = 0.01
+_HOLD, _HOLD_OUTLIER = 0.008, 0.3
+HANDS = J["left_hand"], J["right_hand"]
 _STIFFNESS = torch.full((24,), 0.35)
 for _name, _value in {
     "pelvis": torch.inf, "spine1": 0.2, "spine2": 0.15, "spine3": 0.2, "neck": 0.25, "head": 0.3,
@@ -34,10 +36,19 @@ for _name, _value in {
 
 @dataclass(frozen=True)
 class Anchors:
-    """Where feet in contact stand: positions (T, 4, 3) and probabilities (T, 4), columns as `foot_contact`."""
+    """Where parts of the body stay: positions (T, N, 3) and probabilities (T, N).
+
+    Of feet, columns are as in `foot_contact`.
+    """
 
     position: Tensor
     probability: Tensor
+
+    def frames(self, index: slice) -> Anchors:
+        return Anchors(self.position[index], self.probability[index])
+
+    def to(self, device: str) -> Anchors:
+        return Anchors(self.position.to(device), self.probability.to(device))
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,13 @@ class Target:
 
 
 def energy(
-    output: BodyPoints, pose: Tensor, target: Target, prior: PosePrior, anchors: Anchors | None, ground: Tensor | None
+    output: BodyPoints,
+    pose: Tensor,
+    target: Target,
+    prior: PosePrior,
+    anchors: Anchors | None,
+    ground: Tensor | None,
+    hands: Anchors | None = None,
 ) -> Tensor:
     """Mean energy per frame of a posed body; every term in standard deviations.
 
@@ -73,6 +90,7 @@ def energy(
         pose: (T, 24, 3, 3) the rotations that gave `output`.
         anchors: where feet in contact stand, once known.
         ground: (T,) height below which no foot may be, once known; -inf where there is none.
+        hands: where hands that hold something are, columns left and right.
     """
     points = output.keypoints
     camera = transform(target.camera_from_world, points)
@@ -90,6 +108,9 @@ def energy(
     if anchors is not None:
         slip = squared_length(points[:, list(CONTACT_POINTS)] - anchors.position)
         total = total + (anchors.probability * _robust(slip, _ANCHOR, _ANCHOR_OUTLIER)).sum(-1)
+    if hands is not None:
+        off = squared_length(output.joints[:, list(HANDS)] - hands.position)
+        total = total + (hands.probability * _robust(off, _HOLD, _HOLD_OUTLIER)).sum(-1)
     return total.mean() + _smoothness(output.joints, pose, target.times)
 
 

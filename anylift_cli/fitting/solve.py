@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
 from anylift_cli.geometry.windows import Window, windows
 from anylift_cli.progress import Task
 
-_FREE, _GROUNDED = 80, 100
+_FREE, _GROUNDED, _HELD = 80, 100, 100
 _SHAPE_FRAMES, _SHAPE_ITERATIONS = 60, 80
 _CHUNK = 500
 """Frames posed at once, so that memory does not grow with the clip."""
@@ -47,12 +47,17 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted person in the lifted world; `floor` is None where nobody stands on anything."""
+    """The fitted person in the lifted world.
+
+    `floor`, and with it where feet stand and the `ground` (T,) under them, is None where nobody stands on anything.
+    """
 
     parameters: Parameters
     betas: Tensor
     contact: Tensor
-    floor: float | None
+    floor: float | None = None
+    feet: Anchors | None = None
+    ground: Tensor | None = None
 
 
 def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float | None, task: Task) -> Fit:
@@ -63,17 +68,9 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
         task: advanced once per frame and pass.
     """
     betas = fit_shape(target, body, height)
-    spans = list(windows(len(target.times)))
 
     def solve_all(start: Parameters, iterations: int, anchors: Anchors | None, ground: Tensor | None) -> Parameters:
-        parts = []
-        for span in spans:
-            held = None if anchors is None else Anchors(*(value[span.frames] for value in vars(anchors).values()))
-            below = None if ground is None else ground[span.frames]
-            part = Parameters(start.pose[span.frames], start.transl[span.frames])
-            parts.append(_minimise(part, target.frames(span.frames), body, betas, prior, held, below, iterations))
-            task.advance(span.stop - span.start)
-        return _join(spans, parts, len(target.times))
+        return _solve_windows(start, target, body, betas, prior, (anchors, ground, None), iterations, task)
 
     starts = [initial_pose(points, body, betas) for points in target.points.split(_CHUNK)]
     start = Parameters(*(torch.cat(parts) for parts in zip(*starts, strict=True)))
@@ -84,13 +81,57 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     still = still_probability(feet, centre, target.times, _STILL_SPEED, _STILL_WIDTH)
     floor = floor_height(feet[..., 2] - clearance, still)
     if floor is None:
-        return Fit(free, betas, torch.zeros_like(still), None)
+        return Fit(free, betas, torch.zeros_like(still))
     contact = contact_probability(feet, still, floor, clearance, target.times)
     lowest = feet[..., 2].amin(1)
     ground = torch.where(lowest > floor - _LEFT_THE_FLOOR, floor, -torch.inf)
-    grounded = solve_all(free, _GROUNDED, Anchors(_anchors(feet, contact, floor + clearance), contact), ground)
+    anchors = Anchors(_anchors(feet, contact, floor + clearance), contact)
+    grounded = solve_all(free, _GROUNDED, anchors, ground)
     planted = still_probability(_feet(grounded, body, betas), centre, target.times, _PLANTED_SPEED, _PLANTED_WIDTH)
-    return Fit(grounded, betas, torch.minimum(contact, planted), floor)
+    return Fit(grounded, betas, torch.minimum(contact, planted), floor, anchors, ground)
+
+
+def hold_on(fit: Fit, hands: Anchors, target: Target, body: BodyModel, prior: PosePrior, task: Task) -> Fit:
+    """The same fit with hands where they hold something; feet stay where they stand.
+
+    Args:
+        hands: columns left and right.
+        task: advanced once per frame.
+    """
+    constraints = fit.feet, fit.ground, hands
+    held = _solve_windows(fit.parameters, target, body, fit.betas, prior, constraints, _HELD, task)
+    return replace(fit, parameters=held)
+
+
+def _solve_windows(
+    start: Parameters,
+    target: Target,
+    body: BodyModel,
+    betas: Tensor,
+    prior: PosePrior,
+    constraints: tuple[Anchors | None, Tensor | None, Anchors | None],
+    iterations: int,
+    task: Task,
+) -> Parameters:
+    """Minimise in windows. Constraints: feet in contact, the ground, hands that hold something."""
+    spans, parts = list(windows(len(target.times))), []
+    for span in spans:
+        feet, ground, hands = constraints
+        parts.append(
+            _minimise(
+                Parameters(start.pose[span.frames], start.transl[span.frames]),
+                target.frames(span.frames),
+                body,
+                betas,
+                prior,
+                None if feet is None else feet.frames(span.frames),
+                None if ground is None else ground[span.frames],
+                None if hands is None else hands.frames(span.frames),
+                iterations,
+            )
+        )
+        task.advance(span.stop - span.start)
+    return _join(spans, parts, len(target.times))
 
 
 def joints_of(fit: Fit, body: BodyModel) -> Tensor:
@@ -121,7 +162,7 @@ def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
 
 def _minimise(
     start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: PosePrior, anchors: Anchors | None,
-    ground: Tensor | None, iterations: int,
+    ground: Tensor | None, hands: Anchors | None, iterations: int,
 ) -> Parameters:  # fmt: skip
     six = six_d_from_matrix(start.pose).requires_grad_()
     transl = start.transl.clone().requires_grad_()
@@ -130,7 +171,7 @@ def _minimise(
     for _ in range(iterations):
         optimiser.zero_grad()
         pose = matrix_from_6d(six)
-        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, ground).backward()
+        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, ground, hands).backward()
         optimiser.step()
         schedule.step()
     return Parameters(matrix_from_6d(six.detach()), transl.detach())

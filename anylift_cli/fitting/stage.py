@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
-from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact
+from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
 from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.foot_lock import lock_feet
@@ -14,12 +17,15 @@ from anylift_cli.body.prior import PosePrior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.fitting.base import FitOptions
+from anylift_cli.fitting.object_scale import find_scales, rescaled
 from anylift_cli.fitting.objective import Target
-from anylift_cli.fitting.solve import Fit, fit_person, joints_of
+from anylift_cli.fitting.objects import grasps, hands_of, place_thing, with_objects
+from anylift_cli.fitting.solve import Fit, fit_person, hold_on, joints_of
+from anylift_cli.fitting.things import things_of
 from anylift_cli.geometry.cameras import invert, rays
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
-from anylift_cli.progress import SILENT, Progress
+from anylift_cli.progress import SILENT, Progress, Task
 
 STAGE_VERSION = 2
 _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
@@ -35,6 +41,58 @@ def run_fit(
         UsageError: no such person.
         AnyliftError: keypoints and lifted points of different frames.
     """
+    _check(lifted, keypoints, options)
+    with _fitting(lifted, keypoints, options, progress, passes=2) as (target, body, prior, span, task):
+        fit = fit_person(target, body, prior, options.height, task)
+        return lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
+
+
+def run_fit_with_objects(
+    lifted: LiftedArtifact,
+    keypoints: KeypointsArtifact,
+    objects: ObjectsArtifact,
+    options: FitOptions,
+    progress: Progress = SILENT,
+) -> MotionArtifact:
+    """As `run_fit`, with objects in the same world.
+
+    Objects of known size give people, and the path of a moving camera, their scale; objects of unknown size get theirs
+    from the hands that hold them. With `options.contacts`, hands are then brought to what they hold.
+
+    `meta["objects"]` says of each object: `scale` (on the mesh), `held_seconds`, `hand_gap_mm` and
+    `rests_above_floor_mm`, each also `_before` contacts; `meta["object_scales"]` what the objects did to the world.
+
+    Raises:
+        UsageError: no such person.
+        AnyliftError: files of different frames.
+    """
+    _check(lifted, keypoints, options)
+    if len(objects.timestamps) != len(lifted.timestamps):
+        raise AnyliftError(
+            f"the objects cover {len(objects.timestamps)} frames, the lifted points {len(lifted.timestamps)}",
+            "run `anylift objects` on these keypoints",
+        )
+    person, contacts = options.person, options.contacts
+    units = {str(name): float(objects.meta.get("units", {}).get(str(name), 1.0)) for name in objects.names}
+    scales, things, grips = find_scales(lifted, things_of(objects), options.height, contacts=contacts)
+    lifted = rescaled(lifted, scales)
+    with _fitting(lifted, keypoints, options, progress, passes=3) as (target, body, prior, span, task):
+        fit = fit_person(target, body, prior, options.height, task)
+        placed = [
+            place_thing(thing, grip, lifted, fit.floor, contacts=contacts)
+            for thing, grip in zip(things, grips, strict=True)
+        ]
+        placed = [one.frames(span) for one in placed]
+        before = hands_of(joints_of(fit, body))
+        wanted = grasps(placed, person, before) if contacts else None
+        if wanted is not None:
+            fit = hold_on(fit, wanted.to(options.device), target, body, prior, task)
+        motion = lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
+    shift = motion.world_from_camera[0, :3, 3] - lifted.world_from_camera[span][0, :3, 3]
+    return with_objects(motion, placed, scales, units, person, (before, shift))
+
+
+def _check(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> None:
     if not 0 <= options.person < len(lifted.joints):
         raise UsageError(f"there is no person {options.person + 1}", f"the file holds {len(lifted.joints)}")
     if lifted.joints.shape[:2] != keypoints.keypoints.shape[:2]:
@@ -43,14 +101,20 @@ def run_fit(
             "differ in persons or frames",
             "run `anylift lift` on these keypoints",
         )
+
+
+@contextmanager
+def _fitting(
+    lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, progress: Progress, passes: int
+) -> Iterator[tuple[Target, BodyModel, PosePrior, slice, Task]]:
+    """What a fit needs, for the frames in which the person is there."""
     torch.manual_seed(options.seed)
     body = BodyModel.load(options.body, options.device)
     prior = PosePrior.load(device=options.device)
     span = present_span(lifted.present[options.person])
     target = _target(lifted, keypoints, options).frames(span)
-    with one_thread(), progress.task("fit: body", total=2 * len(target.times)) as task:
-        fit = fit_person(target, body, prior, options.height, task)
-    return lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
+    with one_thread(), progress.task("fit: body", total=passes * len(target.times)) as task:
+        yield target, body, prior, span, task
 
 
 def _target(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions) -> Target:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.artifacts.presence import present_span
+from anylift_cli.body.path_scale import PathScale
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.lifting.base import CHECKPOINT, LiftedPerson, LiftOptions
 from anylift_cli.lifting.imagination import Imagination
@@ -28,7 +29,6 @@ from anylift_cli.lifting.refine import (
     upright,
     with_planted_feet,
 )
-from anylift_cli.lifting.scale import PathScale
 from anylift_cli.progress import Progress, Task
 from anylift_cli.weights_store import find_weights
 

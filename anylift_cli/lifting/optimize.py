@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.artifacts.presence import present_span
+from anylift_cli.body.path_scale import PathScale
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.initial import completed, local_scale, matched_poses, place
@@ -29,7 +30,6 @@ from anylift_cli.lifting.refine import (
     upright,
     with_planted_feet,
 )
-from anylift_cli.lifting.scale import PathScale
 from anylift_cli.lifting.solve import minimise
 from anylift_cli.progress import Progress, Task
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from anylift_cli.artifacts import CamerasArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS, contact_probability, floor_height, still_probability
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import rotation_between
@@ -20,7 +21,6 @@ from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import Observation
-from anylift_cli.lifting.scale import PathScale, path_scale
 from anylift_cli.lifting.solve import minimise
 from anylift_cli.lifting.steady import steadied
 from anylift_cli.progress import Task

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
@@ -15,15 +16,20 @@ from anylift_cli.body.model import BodyModel
 from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.errors import AnyliftError
 from anylift_cli.export.worlds import in_one_world
+from anylift_cli.geometry.cameras import transform
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.rendering.mesh import draw_mesh
 from anylift_cli.rendering.skeleton import draw_skeleton
 from anylift_cli.report.quality import FOOT_POINTS, IN_CONTACT
-from anylift_cli.report.world_view import BACKGROUND, CONTACT, Color, Person, WorldView, draw_dots
+from anylift_cli.report.world_view import BACKGROUND, CONTACT, Color, Person, Thing, WorldView, draw_dots
 from anylift_cli.video import VideoWriter, read_frames_at
 
 COLORS: tuple[Color, ...] = ((120, 172, 235), (240, 160, 90), (130, 200, 130), (205, 140, 210), (225, 205, 100))
+THING: Color = (235, 196, 60)
 MESH_OPACITY = 0.72
+UNSURE = 0.35
+"""Share of the opacity of an object that was not seen at the moment."""
+Mesh = tuple[np.ndarray, np.ndarray]
 MIN_HEIGHT, MAX_HEIGHT, MAX_WIDTH = 480, 720, 1280
 """Of the picture of the video, in pixels."""
 STILL_DEGREES, STILL_METRES = 0.1, 0.02
@@ -36,6 +42,7 @@ def render_overlay(
     keypoints: KeypointsArtifact,
     out: Path,
     progress: Progress = SILENT,
+    meshes: Mapping[str, Mesh] | None = None,
 ) -> Path:
     """Draw every frame of `keypoints` at its own time; people who are not there (confidence 0) are left out.
 
@@ -44,6 +51,7 @@ def render_overlay(
         motions: one per person, the most prominent first.
         keypoints: 2D points of everyone, drawn thin.
         out: mp4 to write.
+        meshes: vertices (V, 3) m and faces (F, 3) of objects, by the names that the first motion gives them.
 
     Raises:
         AnyliftError: no motion, a missing body, an unreadable video or an unwritable `out`.
@@ -52,6 +60,7 @@ def render_overlay(
         raise AnyliftError(f"{video}: there is no motion to draw over it", "run `anylift fit` first")
     people = [_Track(motion, color) for motion, color in zip(in_one_world(motions), cycle(COLORS), strict=False)]
     main = people[0]
+    things = _things(main.motion, meshes or {})
     width, height = _picture_size(*keypoints.image_size.tolist())
     scale = np.diag([width / keypoints.image_size[0], height / keypoints.image_size[1], 1.0])
     world = WorldView(
@@ -73,13 +82,18 @@ def render_overlay(
             pose, K = main.motion.world_from_camera[now], scale @ main.motion.K[now]
             present = [person for person in people if person.is_present(frame.index)]
             posed = [person.posed(frame.index) for person in present]
-            for body in sorted(posed, key=lambda p: -np.linalg.norm(p.joints[0] - pose[:3, 3])):
-                draw_mesh(picture, body.vertices, body.faces, pose, K, body.color, opacity=MESH_OPACITY)
+            here = [thing.at(now) for thing in things]
+            nearness = np.zeros(picture.shape[:2], np.float32)
+            for body in sorted([*posed, *here], key=lambda one: -np.linalg.norm(one.middle - pose[:3, 3])):
+                opacity = MESH_OPACITY * (1 if body.sure else UNSURE)
+                draw_mesh(
+                    picture, body.vertices, body.faces, pose, K, body.color, opacity=opacity, inverse_depth=nearness
+                )
             for points, confidence in zip(keypoints.keypoints[:, row], keypoints.confidence[:, row], strict=True):
                 draw_skeleton(picture, points @ scale[:2, :2], confidence)
             for body in posed:
                 draw_dots(picture, body.touching, pose, K, CONTACT)
-            beside = world.draw(now, posed, [person.row_at_or_before(frame.index) for person in people])
+            beside = world.draw(now, posed, [person.row_at_or_before(frame.index) for person in people], here)
             footer = _footer(
                 (width + height, footer_height),
                 f"{_clock(keypoints.timestamps[row])}   frame {frame.index}   camera {camera}",
@@ -97,6 +111,39 @@ def camera_kind(world_from_camera: np.ndarray) -> str:
     relative = world_from_camera[:, :3, :3] @ world_from_camera[0, :3, :3].T
     cosine = (np.trace(relative, axis1=1, axis2=2) - 1) / 2
     return "rotating" if cosine.min() < np.cos(np.radians(STILL_DEGREES)) else "still"
+
+
+@dataclass(frozen=True)
+class _MovingThing:
+    """An object with its path: poses (T, 4, 4) of the main person's frames, confidence (T,)."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    poses: np.ndarray
+    confidence: np.ndarray
+
+    def at(self, row: int) -> Thing:
+        return Thing(transform(self.poses[row], self.vertices), self.faces, bool(self.confidence[row] > 0), THING)
+
+
+def _things(motion: MotionArtifact, meshes: Mapping[str, Mesh]) -> list[_MovingThing]:
+    """The objects that have a mesh; both sides of their faces are drawn, since meshes may be open."""
+    if motion.object_names is None or motion.world_from_object is None:
+        return []
+    sure = motion.object_confidence
+    sure = np.ones(motion.world_from_object.shape[:2]) if sure is None else sure
+    return [
+        _MovingThing(*_both_sides(vertices, faces), poses, confidence)
+        for name, poses, confidence in zip(motion.object_names, motion.world_from_object, sure, strict=True)
+        if str(name) in meshes
+        for vertices, faces in [meshes[str(name)]]
+    ]
+
+
+def _both_sides(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
+    """Each triangle with vertices of its own, seen from either side: flat shading of meshes that may be open."""
+    corners = vertices[np.concatenate([faces, faces[:, ::-1]])].reshape(-1, 3)
+    return corners, np.arange(len(corners)).reshape(-1, 3)
 
 
 class _Track:

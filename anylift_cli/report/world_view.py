@@ -34,6 +34,8 @@ ROAM = 1.5
 """Metres that the person may be away from the middle of the view, which else follows."""
 GRID_RADIUS = 9
 _SHIFT = 4
+_UNSURE = 0.4
+"""Opacity of an object that was not seen at the moment."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,28 @@ class Person:
     joints: np.ndarray
     touching: np.ndarray
     color: Color
+
+    @property
+    def middle(self) -> np.ndarray:
+        return self.joints[0]
+
+    @property
+    def sure(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object at one moment, in the world: `vertices` (V, 3), `faces` (F, 3), whether it was seen."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    sure: bool
+    color: Color
+
+    @property
+    def middle(self) -> np.ndarray:
+        return (self.vertices.min(0) + self.vertices.max(0)) / 2
 
 
 class WorldView:
@@ -92,12 +116,15 @@ class WorldView:
         self.plan = PlanView(roots, colors, world_from_camera, round(0.24 * self.height))
         self.views = look_at(target + distance * direction, target)
 
-    def draw(self, frame: int, people: Sequence[Person], rows: Sequence[int]) -> np.ndarray:
+    def draw(
+        self, frame: int, people: Sequence[Person], rows: Sequence[int], things: Sequence[Thing] = ()
+    ) -> np.ndarray:
         """The picture at `frame` of the first person, RGB uint8 (height, width, 3).
 
         Args:
             people: who is there.
             rows: where on its trail each person is.
+            things: objects.
         """
         view = self.views[frame]
         image = np.full((self.height, self.width, 3), BACKGROUND, np.uint8)
@@ -108,8 +135,11 @@ class WorldView:
             self._draw_path(image, view, root[max(row - TRAIL, 0) : row + 1] * (1, 1, 0), color, 3)
         self._draw_path(image, view, self.cameras[max(frame - TRAIL, 0) : frame + 1, :3, 3], CAMERA, 2)
         self._draw_camera(image, view, self.cameras[frame])
-        for person in sorted(people, key=lambda p: -np.linalg.norm(p.joints[0] - view[:3, 3])):
-            draw_mesh(image, person.vertices, person.faces, view, self.K, person.color)
+        nearness = np.zeros(image.shape[:2], np.float32)
+        for one in sorted([*people, *things], key=lambda one: -np.linalg.norm(one.middle - view[:3, 3])):
+            opacity = 1.0 if one.sure else _UNSURE
+            draw_mesh(image, one.vertices, one.faces, view, self.K, one.color, opacity=opacity, inverse_depth=nearness)
+        for person in people:
             draw_dots(image, person.touching, view, self.K, CONTACT)
         edge = self.plan.size + self.height // 40
         image[edge - self.plan.size : edge, -edge : self.plan.size - edge] = self.plan.draw(frame, rows)

@@ -14,6 +14,7 @@ from anylift_cli.geometry.cameras import project
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.synthetic.pixels import render_scene
+from anylift_cli.synthetic.props import write_props
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene, scene_spec
 from anylift_cli.video import VideoWriter
 
@@ -34,6 +35,8 @@ def synthesize(name: str | SceneSpec, out_dir: Path | str, progress: Progress = 
 def write_scene(scene: Scene, folder: Path | str, progress: Progress = SILENT) -> dict[str, Path]:
     """Write video.mp4, keypoints.npz, cameras.npz and motion.npz; returns their paths by "video", "keypoints", ….
 
+    A scene with a box also gets its mesh and points.json (`props.write_props`).
+
     Raises:
         AnyliftError: `folder` cannot be written.
     """
@@ -45,6 +48,7 @@ def write_scene(scene: Scene, folder: Path | str, progress: Progress = SILENT) -
         ("motion", true_motion(scene)),
     ):
         paths[name] = artifact.save(folder / f"{name}.npz")
+    paths |= write_props(scene, folder)
     write_video(scene, paths["video"], progress)
     return paths
 

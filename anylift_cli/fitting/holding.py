@@ -1,0 +1,130 @@
+"""Who holds what when, told from the image: a hand before or behind an object that moves along with it.
+
+How far away a hand is, one camera hardly tells; that it stays with an object which moves, it tells well. So a hand is
+compared with an object wherever on its line of sight it may be, and the distance at which it would touch is kept: the
+object's size is known, and says how far away the person is (ALGORITHM 5, scale tie).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import binary_closing, gaussian_filter1d, label
+
+from anylift_cli.artifacts import LiftedArtifact
+from anylift_cli.body.skeleton import K
+from anylift_cli.fitting.things import Thing, in_world
+from anylift_cli.geometry.cameras import invert, transform
+
+SIDES = ("left", "right")
+PALM = 0.03
+"""Metres from the middle of a hand to what it holds."""
+FINE = np.linspace(-0.3, 0.3, 41)
+COARSE = np.linspace(-1.4, 1.4, 85)
+"""Logarithms of how much farther away hands may be than they were lifted."""
+_HAND_BEYOND_WRIST = 0.085
+_NEAR, _FREE = 0.07, 0.2
+"""Metres: a hand this near may hold, an object without any hand this near is on its own."""
+_SAME_SPEED, _MOVES = 0.4, 0.12
+"""m/s: a hand that moves past an object faster does not hold it; an object that moves faster does not rest."""
+_SHORTEST, _BRIDGED = 0.2, 0.25
+"""Seconds."""
+_SMOOTH = 0.07
+
+
+@dataclass(frozen=True)
+class Grips:
+    """Hands of P persons and one object over T frames.
+
+    Attributes:
+        gap: (P, T, 2, G) how far from touching a hand would be at each factor of the grid, m; inf far off.
+        held: (P, T, 2) whether it holds the object.
+        free: (T,) whether nobody is near it.
+    """
+
+    gap: np.ndarray
+    held: np.ndarray
+    free: np.ndarray
+
+
+def hands_in_camera(lifted: LiftedArtifact) -> np.ndarray:
+    """Middles of left and right hands before the camera, (P, T, 2, 3) m."""
+    camera = transform(invert(lifted.world_from_camera), lifted.joints.astype(np.float64))
+    elbow, wrist = (camera[:, :, [K[f"{side}_{joint}"] for side in SIDES]] for joint in ("elbow", "wrist"))
+    along = wrist - elbow
+    return wrist + _HAND_BEYOND_WRIST * along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-6)
+
+
+def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
+    """What hands do to an object."""
+    hands = hands_in_camera(lifted)
+    gap = _gaps(thing, hands, lifted.present, grid)
+    nearest = gap.min(-1)
+    free = (nearest > _FREE).all((0, 2)) & thing.known
+    held = (nearest < _NEAR) & (_passing_speed(thing, hands, lifted.timestamps) < _SAME_SPEED)
+    moves = speeds(in_world(thing, lifted) @ at(thing.middle), lifted.timestamps) > _MOVES
+    held &= thing.known[:, None]
+    interval = float(np.median(np.diff(lifted.timestamps))) if len(lifted.timestamps) > 1 else 1.0
+    return Grips(gap, _lasting(held, moves & thing.known, interval), free)
+
+
+def speeds(poses: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Speed (T,) m/s of the origins of poses (T, 4, 4), over about 0.15 s."""
+    if len(times) < 2:
+        return np.zeros(len(times))
+    return np.linalg.norm(np.gradient(_smoothed(poses[:, :3, 3], times), times, axis=0), axis=-1)
+
+
+def _gaps(thing: Thing, hands: np.ndarray, present: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    gap = np.full((*hands.shape[:3], len(grid)), np.inf)
+    centre = transform(thing.camera_from_object, thing.middle[None])[:, 0]
+    sight = hands / np.linalg.norm(hands, axis=-1, keepdims=True)
+    beside = np.linalg.norm(np.cross(sight, np.nan_to_num(centre)[None, :, None]), axis=-1)
+    close = (beside < thing.radius + _FREE) & thing.known[None, :, None] & present[..., None]
+    person, frame, side = np.nonzero(close)
+    if not len(person):
+        return gap
+    tried = hands[person, frame, side][:, None] * np.exp(grid)[:, None]
+    local = transform(invert(thing.camera_from_object[frame]), tried)
+    distance = thing.surface.nearest(local.reshape(-1, 3))[1].reshape(len(person), len(grid))
+    gap[person, frame, side] = np.abs(distance - PALM)
+    return gap
+
+
+def _passing_speed(thing: Thing, hands: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """How fast hands (P, T, 2, 3) move in the object's axes if they are as far away as it is, (P, T, 2) m/s."""
+    if len(times) < 2:
+        return np.zeros(hands.shape[:3])
+    pose = np.where(thing.known[:, None, None], thing.camera_from_object, np.eye(4))
+    depth = transform(pose, thing.middle[None])[:, 0, 2]
+    beside = hands * (depth[:, None, None] / np.maximum(hands[..., 2:], 0.1))
+    local = transform(invert(pose), beside)
+    return np.linalg.norm(np.gradient(_smoothed(local, times, 1), times, axis=1), axis=-1)
+
+
+def _lasting(held: np.ndarray, moves: np.ndarray, interval: float) -> np.ndarray:
+    """Without short gaps, and without stretches that are short or in which the object never moves."""
+    kept = np.zeros_like(held)
+    bridge = np.ones(2 * max(1, round(_BRIDGED / interval / 2)) + 1, bool)
+    for person in range(len(held)):
+        for side in range(2):
+            closed = binary_closing(np.pad(held[person, :, side], len(bridge)), bridge)[len(bridge) : -len(bridge)]
+            numbers, count = label(closed)
+            for number in range(1, count + 1):
+                run = numbers == number
+                if run.sum() * interval >= _SHORTEST and (run & moves).sum() >= 3:
+                    kept[person, run, side] = True
+    return kept
+
+
+def _smoothed(values: np.ndarray, times: np.ndarray, axis: int = 0) -> np.ndarray:
+    interval = max(float(np.median(np.diff(times))), 1e-4)
+    return gaussian_filter1d(values, max(_SMOOTH / interval, 0.5), axis=axis, mode="nearest")
+
+
+def at(place: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) of a frame at `place` (3,), not turned."""
+    pose = np.eye(4)
+    pose[:3, 3] = place
+    return pose

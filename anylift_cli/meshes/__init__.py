@@ -1,0 +1,1 @@
+"""Meshes of objects: reading, sizing, their surface and their symmetries."""

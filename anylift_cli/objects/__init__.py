@@ -1,0 +1,1 @@
+"""Objects that people handle: where they are in each frame."""

@@ -1,0 +1,215 @@
+"""People and what they carry in one world: scales from hands, paths of objects, contacts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_fitting import inputs
+
+from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
+from anylift_cli.body.skeleton import J
+from anylift_cli.errors import AnyliftError
+from anylift_cli.evaluation.metrics import object_rotation_errors
+from anylift_cli.fitting.base import FitOptions
+from anylift_cli.fitting.holding import FINE, PALM, find_grips
+from anylift_cli.fitting.object_scale import Scales, find_scales, rescaled
+from anylift_cli.fitting.stage import run_fit_with_objects
+from anylift_cli.fitting.things import in_world, things_of
+from anylift_cli.geometry.cameras import invert, project, project_camera, transform
+from anylift_cli.meshes.surface import Surface, sampled
+from anylift_cli.synthetic.props import box_mesh
+from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
+
+MIDDLE = np.array([[0, 0, 0.16]])
+
+
+@pytest.fixture(scope="module")
+def carry() -> Scene:
+    """A person squats, takes a box and walks away with it, before a camera that travels."""
+    return build_scene(SceneSpec("carry_dolly", "carry", "dolly", seconds=4.0, fps=15, seed=3))
+
+
+def objects_of(scene: Scene, noise: float = 0.3, size: float = 1.0, hidden: slice = slice(0, 0)) -> ObjectsArtifact:
+    """What a perfect tracker gives of the box, with noise on its points, in a unit of `size` metres."""
+    (box,) = scene.boxes
+    vertices, faces = box_mesh(box)
+    rng = np.random.default_rng(0)
+    points = sampled(vertices, faces, 40)
+    camera = invert(scene.world_from_camera) @ box.world_from_box
+    pixels = project_camera(transform(camera, points), scene.K)
+    pixels = pixels + rng.normal(0, noise, pixels.shape)
+    pixels[hidden] = np.nan
+    poses, confidence = camera.copy(), np.ones(len(camera))
+    poses[:, :3, 3] /= size
+    poses[hidden], confidence[hidden] = np.nan, 0
+    return ObjectsArtifact(
+        names=np.array(["box"]), size_known=[size == 1], vertices=vertices / size, faces=faces, vertex_count=[8],
+        face_count=[12], symmetries=np.eye(3)[None], symmetry_count=[1], points3d=points[None] / size,
+        points2d=pixels[None], visible=np.isfinite(pixels).all(-1)[None], camera_from_object=poses[None],
+        confidence=confidence[None], timestamps=scene.time, frame_index=np.arange(len(scene.time)),
+        image_size=[scene.spec.width, scene.spec.height], meta={"units": {"box": 1.0}},
+    )  # fmt: skip
+
+
+def lifted_wrongly(scene: Scene, distance: float = 1.0, path: float = 1.0) -> tuple[LiftedArtifact, KeypointsArtifact]:
+    """The scene as a lifter gives it that takes the person for too far away and the camera's path for too long."""
+    lifted, keypoints = inputs(scene, noise=0.01)
+    lifted.meta |= {"motion": "moving", "scale": {"source": "feet on the ground", "uncertainty": 0.1}}
+    wrong = Scales(1.0, path, np.full(lifted.present.shape, distance), ())
+    return rescaled(lifted, wrong), keypoints
+
+
+@pytest.fixture(scope="module")
+def fitted(carry) -> MotionArtifact:
+    return run_fit_with_objects(*lifted_wrongly(carry, 1.06, 1.12), objects_of(carry), FitOptions())
+
+
+def compared(motion: MotionArtifact, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Errors (T,) of the box's middle relative to the root, m, and of its orientation, degrees."""
+    pose, truth = motion.world_from_object[0], scene.boxes[0].world_from_box
+    ours = transform(pose, MIDDLE)[:, 0] - motion.joints[:, 0]
+    theirs = transform(truth, MIDDLE)[:, 0] - scene.joints[:, 0]
+    return np.linalg.norm(ours - theirs, axis=-1), object_rotation_errors(pose[:, :3, :3], truth[:, :3, :3])
+
+
+def gaps(motion: MotionArtifact, scene: Scene) -> np.ndarray:
+    """How far from the box's surface hands (T, 2) are, m."""
+    surface = Surface(*box_mesh(scene.boxes[0]))
+    hands = motion.joints[:, [J["left_hand"], J["right_hand"]]].astype(float)
+    local = transform(invert(motion.world_from_object[0]), hands)
+    return surface.nearest(local.reshape(-1, 3))[1].reshape(-1, 2)
+
+
+def test_hands_are_seen_to_hold(carry):
+    (thing,) = things_of(objects_of(carry))
+    lifted, _ = lifted_wrongly(carry, 1.08)
+    grips = find_grips(thing, lifted, FINE)
+    holding = (carry.time > 1.6) & (carry.time < 3.9)
+    assert grips.held[0, holding].mean() > 0.9 and not grips.held[0, carry.time < 0.7].any()
+    assert grips.free[carry.time < 0.5].all() and not grips.free[holding].any()
+    best = FINE[grips.gap[0, holding].sum((0, 1)).argmin()]
+    assert best == pytest.approx(-np.log(1.08), abs=0.02)
+
+
+def test_a_hand_that_only_passes_holds_nothing(carry):
+    objects = objects_of(carry)
+    still = np.repeat(objects.camera_from_object[:, :1], len(carry.time), 1)
+    standing = invert(carry.world_from_camera) @ (carry.world_from_camera[0] @ still[0])
+    objects = replace(objects, camera_from_object=standing[None])
+    grips = find_grips(things_of(objects)[0], lifted_wrongly(carry)[0], FINE)
+    assert not grips.held.any() and grips.free.any()
+
+
+def test_the_object_is_a_ruler(carry):
+    lifted, _ = lifted_wrongly(carry, 1.06, 1.12)
+    scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+    held = (carry.time > 1.6) & (carry.time < 3.9)
+    assert scales.people * scales.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.03)
+    assert 1 / 1.12 < scales.path < 1 / 1.06
+    lifted.meta["scale"]["uncertainty"] = 0.5
+    unsure, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+    assert unsure.path == pytest.approx(1 / 1.12, abs=0.02)
+    assert 0.955 < scales.people < 0.985
+    given, _, _ = find_scales(lifted, things_of(objects_of(carry)), 1.7, contacts=True)
+    assert given.people > 0.99
+    assert given.people * given.depth[0, held] == pytest.approx(np.full(held.sum(), 1 / 1.06), abs=0.03)
+
+
+def test_hands_measure_an_object_of_unknown_size(carry):
+    for size in (0.6, 2.5):
+        lifted, _ = lifted_wrongly(carry)
+        scales, (thing,), _ = find_scales(lifted, things_of(objects_of(carry, size=size)), None, contacts=True)
+        assert scales.things[0] == pytest.approx(size, rel=0.03)
+        assert np.ptp(thing.vertices, axis=0) == pytest.approx(carry.boxes[0].size, rel=0.03)
+        assert scales.people == 1 and scales.path == pytest.approx(1, abs=0.02)
+
+
+def test_rescaling_keeps_the_picture(carry):
+    lifted, _ = lifted_wrongly(carry)
+    grown = rescaled(lifted, Scales(1.3, 0.7, np.ones(lifted.present.shape), ()))
+    before, after = (project(one.joints[0].astype(float), one.world_from_camera, one.K) for one in (lifted, grown))
+    assert after == pytest.approx(before, abs=0.02)
+    assert np.ptp(grown.world_from_camera[:, :3, 3], axis=0) == pytest.approx(
+        0.7 * np.ptp(lifted.world_from_camera[:, :3, 3], axis=0)
+    )
+
+
+def test_box_and_person_share_a_world(carry, fitted):
+    """The lifter had the person 0.4 m too far away."""
+    assert fitted.object_names.tolist() == ["box"] and fitted.object_scale.tolist() == [1.0]
+    place, turn = compared(fitted, carry)
+    assert np.median(place) < 0.14 and place.max() < 0.25
+    assert np.median(turn) < 3
+    pixels = project(transform(fitted.world_from_object[0], MIDDLE), fitted.world_from_camera, fitted.K)
+    true = project(transform(carry.boxes[0].world_from_box, MIDDLE), carry.world_from_camera, carry.K)
+    assert np.linalg.norm(pixels - true, axis=-1).max() < 3
+
+
+def test_hands_touch_what_they_hold(carry, fitted):
+    holding = (carry.time > 1.7) & (carry.time < 3.9)
+    assert np.abs(gaps(fitted, carry)[holding] - PALM).max() < 0.02
+    figures = fitted.meta["objects"]["box"]
+    assert figures["hand_gap_mm"] < 8 and min(figures["held_seconds"].values()) > 2
+    assert figures["hand_gap_mm_before"] > figures["hand_gap_mm"]
+    assert abs(figures["rests_above_floor_mm"]) < 20
+
+
+def test_contacts_can_be_left_out(carry, fitted):
+    apart = run_fit_with_objects(*lifted_wrongly(carry, 1.06, 1.12), objects_of(carry), FitOptions(contacts=False))
+    holding = (carry.time > 1.7) & (carry.time < 3.9)
+    loose = np.abs(gaps(apart, carry)[holding] - PALM)
+    assert np.median(loose) > 3 * np.median(np.abs(gaps(fitted, carry)[holding] - PALM))
+    figures = apart.meta["objects"]["box"]
+    assert figures["hand_gap_mm"] == figures["hand_gap_mm_before"]
+    assert figures["rests_above_floor_mm"] == figures["rests_above_floor_mm_before"]
+
+
+def test_what_is_hidden_stays_unsure_and_near(carry):
+    objects = objects_of(carry, hidden=slice(34, 40))
+    motion = run_fit_with_objects(*lifted_wrongly(carry), objects, FitOptions(contacts=False))
+    assert (motion.object_confidence[0, 34:40] == 0).all() and (motion.object_confidence[0, :34] == 1).all()
+    place, turn = compared(motion, carry)
+    assert place[34:40].max() < 0.15 and turn[34:40].max() < 15
+    assert np.abs(np.diff(transform(motion.world_from_object[0], MIDDLE)[:, 0], axis=0)).max() < 0.2
+
+
+def test_frames_must_be_the_same(carry):
+    lifted, keypoints = lifted_wrongly(carry)
+    objects = objects_of(carry)
+    shorter = replace(
+        objects, points2d=objects.points2d[:, :9], visible=objects.visible[:, :9], confidence=objects.confidence[:, :9],
+        camera_from_object=objects.camera_from_object[:, :9], timestamps=objects.timestamps[:9],
+        frame_index=np.arange(9),
+    )  # fmt: skip
+    with pytest.raises(AnyliftError, match="the objects cover 9 frames"):
+        run_fit_with_objects(lifted, keypoints, shorter, FitOptions())
+
+
+def test_the_floor_under_an_object_is_the_floor_under_people(carry):
+    """Nobody touches the box, which stands on the floor: feet must be as high as it, whatever the lifter thought."""
+    early = carry.time < 0.6
+    lifted, _ = lifted_wrongly(carry, 1.1)
+    scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+    distance = 1.1 * scales.people * scales.depth[0, early]
+    assert np.abs(distance - 1).max() < 0.07
+    raised = lifted.joints.copy()
+    raised[..., 2] += 0.7
+    table, _, _ = find_scales(replace(lifted, joints=raised), things_of(objects_of(carry)), None, contacts=True)
+    assert np.ptp(table.depth[0, early]) < 0.02
+
+
+def test_an_object_alone_in_the_world(carry):
+    """Nobody is near it: it is there all the same, and changes nothing else."""
+    objects = objects_of(carry)
+    away = np.tile(np.eye(4), (len(carry.time), 1, 1))
+    away[:, :3, 3] = 2.5, 0.5, 0.0
+    poses = invert(carry.world_from_camera) @ away
+    pixels = project_camera(transform(poses, objects.points3d[0].astype(float)), carry.K)
+    objects = replace(objects, camera_from_object=poses[None], points2d=pixels[None])
+    lifted, _ = lifted_wrongly(carry)
+    scales, (thing,), _ = find_scales(lifted, things_of(objects), None, contacts=True)
+    assert scales.people == pytest.approx(1, abs=0.005) and scales.path == pytest.approx(1, abs=0.02)
+    assert scales.depth == pytest.approx(np.ones_like(scales.depth), abs=0.01)
+    assert np.ptp(in_world(thing, lifted)[:, :3, 3], axis=0).max() < 1e-6
