@@ -13,7 +13,7 @@ from motions import walking
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.body.foot_lock import _FADE, between, feet_of, hold_feet, hold_weights, lock_feet, stretches
+from anylift_cli.body.foot_lock import _FADE, between, feet_of, hold_feet, hold_weights, lock_feet
 from anylift_cli.body.legs import out_of_reach, step_to, world_rotations
 from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.posing import poses_from, rotations_of, with_parameters
@@ -26,6 +26,7 @@ from anylift_cli.editing.smoothing import averaging, smooth
 from anylift_cli.editing.timing import retime, trim
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import invert, look_at, project
+from anylift_cli.geometry.runs import runs
 from anylift_cli.report.quality import foot_slide, jitter
 
 
@@ -268,7 +269,7 @@ def test_hold_weights_by_hand():
     assert weights[10, 1] == pytest.approx(fade**2 * (3 - 2 * fade))
     assert weights[15:, 1] == pytest.approx(np.zeros(5), abs=1e-9)
     assert not weights[:, 2:].any()
-    assert stretches(contact[:, 0] > 0.5) == [(5, 7), (11, 12)]
+    assert runs(contact[:, 0] > 0.5) == [(5, 7), (11, 12)]
 
 
 def test_between_rotations():

@@ -15,6 +15,7 @@ from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parame
 from anylift_cli.body.skeleton import J
 from anylift_cli.errors import UsageError
 from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.geometry.runs import runs
 from anylift_cli.geometry.vectors import length
 
 IN_CONTACT = 0.5
@@ -40,7 +41,7 @@ def lock_feet(motion: MotionArtifact, strength: float) -> MotionArtifact:
     toes = toes_of(motion)
     held = toes.copy()
     for side in range(2):
-        for start, stop in stretches(flat[:, side]):
+        for start, stop in runs(flat[:, side]):
             held[start:stop, side] = Rotation.from_matrix(toes[start:stop, side]).mean().as_matrix()
         held[:, side] = held[_nearest(flat[:, side]), side]
     motion = hold_toes(motion, between(toes, held, np.full(toes.shape[:2], strength)))
@@ -140,12 +141,6 @@ def hold_weights(contact: np.ndarray, times: np.ndarray) -> np.ndarray:
     return weights
 
 
-def stretches(active: np.ndarray) -> list[tuple[int, int]]:
-    """[start, stop) of each run of True in (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
 def _anchors(points: np.ndarray, contact: np.ndarray) -> np.ndarray:
     """Where heel and toe of one foot stand over each contact, (T, 2, 3); between contacts they move as they do.
 
@@ -157,9 +152,9 @@ def _anchors(points: np.ndarray, contact: np.ndarray) -> np.ndarray:
     """
     planted = contact > IN_CONTACT
     offsets = np.zeros(points.shape)
-    runs = [(start, stop, column) for column in range(2) for start, stop in stretches(planted[:, column])]
+    contacts = [(start, stop, column) for column in range(2) for start, stop in runs(planted[:, column])]
     done = np.zeros(planted.shape, bool)
-    for start, stop, column in sorted(runs):
+    for start, stop, column in sorted(contacts):
         run = slice(start, stop)
         anchor = np.average(points[run, column], axis=0, weights=contact[run, column])
         if (both := np.flatnonzero(done[run, 1 - column])).size:

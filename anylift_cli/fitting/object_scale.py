@@ -22,6 +22,7 @@ from anylift_cli.fitting.holding import COARSE, FINE, Grips, at, find_grips, spe
 from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.flips import cheapest_path
+from anylift_cli.geometry.runs import runs
 
 _TOUCH, _TOUCH_OUTLIER = 0.03, 0.12
 _INDEPENDENT = 0.5
@@ -238,12 +239,6 @@ def _depths(evidence: np.ndarray, times: np.ndarray) -> np.ndarray:
     frames = max(_STEP / interval, 1.0)
     chosen = FINE[cheapest_path((FINE / _DEPTH) ** 2 / frames + evidence, change)]
     return np.exp(gaussian_filter1d(chosen, 0.1 / interval, mode="nearest"))
-
-
-def runs(active: np.ndarray) -> list[tuple[int, int]]:
-    """[start, stop) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.pad(active.astype(int), 1)))
-    return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _interval(times: np.ndarray) -> float:

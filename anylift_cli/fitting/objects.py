@@ -13,10 +13,11 @@ from torch import Tensor
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
 from anylift_cli.fitting.holding import PALM, SIDES, Grips, speeds
-from anylift_cli.fitting.object_scale import Scales, runs
+from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
 from anylift_cli.fitting.things import Thing, resting_places, smooth_path
 from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.geometry.runs import runs
 
 _RESTS = 0.06
 """m/s below which an object that nobody is near rests."""

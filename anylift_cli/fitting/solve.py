@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +20,7 @@ from anylift_cli.fitting.initial import initial_pose
 from anylift_cli.fitting.objective import Anchors, Target, energy
 from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
+from anylift_cli.geometry.runs import runs
 from anylift_cli.geometry.windows import Window, windows
 from anylift_cli.progress import Task
 
@@ -194,19 +194,13 @@ def _anchors(feet: Tensor, contact: Tensor, resting: Tensor) -> Tensor:
     """Mean position of each point over each stretch of contact, at its resting height when near the floor."""
     position = feet.clone()
     for column in range(feet.shape[1]):
-        for start, stop in _stretches(contact[:, column] > 0.5):
+        for start, stop in runs((contact[:, column] > 0.5).cpu().numpy()):
             weight = contact[start:stop, column, None]
             mean = (weight * feet[start:stop, column]).sum(0) / weight.sum()
             if (mean[2] - resting[column]).abs() < _SNAP:
                 mean[2] = resting[column]
             position[start:stop, column] = mean
     return position
-
-
-def _stretches(active: Tensor) -> Iterator[tuple[int, int]]:
-    """[start, stop) of each run of True."""
-    edges = torch.diff(torch.nn.functional.pad(active.int(), (1, 1))).nonzero()[:, 0].tolist()
-    yield from zip(edges[::2], edges[1::2], strict=True)
 
 
 def _join(spans: list[Window], parts: list[Parameters], count: int) -> Parameters:
