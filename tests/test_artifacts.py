@@ -62,7 +62,7 @@ def test_read_meta(tmp_path, cameras):
 
 
 def test_every_artifact_has_its_own_schema():
-    assert len(ARTIFACTS) == 4
+    assert len(ARTIFACTS) == 5
     assert all(name == kind.schema for name, kind in ARTIFACTS.items())
 
 

@@ -91,6 +91,15 @@ class Artifact:
             if rule["finite"] and value.dtype.kind == "f" and not np.isfinite(value).all():
                 raise AnyliftError(f"{self.schema}: '{spec.name}' holds NaN or infinite values")
 
+    def frames(self: A, frames: slice) -> A:
+        """The same artifact with some frames only: of all arrays with an axis T."""
+        changes = {}
+        for spec in self.array_fields():
+            value, dims = getattr(self, spec.name), spec.metadata["dims"]
+            if value is not None and "T" in dims:
+                changes[spec.name] = value[(slice(None),) * dims.index("T") + (frames,)]
+        return dataclasses.replace(self, **changes)
+
     def save(self, path: Path | str) -> Path:
         """Validate and write `path` whole or not at all.
 

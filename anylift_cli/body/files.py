@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from anylift_cli.body.skeleton import SMPL_PARENTS
-from anylift_cli.errors import AnyliftError, MissingDependencyError
+from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.foreign.unpickle import load_npz_member, load_pickle
 from anylift_cli.weights_store import find_weights
@@ -82,12 +82,12 @@ def find_body(name_or_path: str | Path) -> Path:
 
     Raises:
         MissingDependencyError: no such weights.
-        AnyliftError: no such file.
+        UsageError: no such file.
     """
     path = Path(name_or_path)
     if path.suffix in SUFFIXES:
         if not path.is_file():
-            raise AnyliftError(f"the body file {path} does not exist", "give the path of an SMPL file, or 'open'")
+            raise UsageError(f"the body file {path} does not exist", "give the path of an SMPL file, or 'open'")
         return path
     name = str(name_or_path)
     entry = external_weights().get(name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.artifacts.motion import BODY_JOINTS
+from anylift_cli.artifacts.motion import BODY_JOINTS, pose_arrays
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.legs import out_of_reach, step_to
 from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
@@ -21,6 +24,8 @@ from anylift_cli.geometry.vectors import length
 IN_CONTACT = 0.5
 _FADE = 0.15
 """Seconds over which a foot goes over from being held to being free."""
+_CHUNK = 500
+"""Frames changed at once."""
 _PASSES = 2
 """Heels and toes are skin; where they go to when the leg moves is found by trying."""
 _FEET = {"left": slice(0, 2), "right": slice(2, 4)}
@@ -57,9 +62,13 @@ def hold_toes(motion: MotionArtifact, toes: np.ndarray) -> MotionArtifact:
         AnyliftError: the motion's body is not installed.
     """
     weight = hold_weights(motion.foot_contact, motion.timestamps).reshape(-1, 2, 2).min(-1)
-    rotations = rotations_of(motion)
-    rotations[:, _TOES] = between(rotations[:, _TOES], toes, weight)
-    return with_parameters(motion, poses_from(rotations), motion.trans)
+
+    def held(part: MotionArtifact, frames: slice) -> MotionArtifact:
+        rotations = rotations_of(part)
+        rotations[:, _TOES] = between(rotations[:, _TOES], toes[frames], weight[frames])
+        return with_parameters(part, poses_from(rotations), part.trans)
+
+    return _in_parts(motion, held)
 
 
 def hold_feet(motion: MotionArtifact, places: np.ndarray) -> MotionArtifact:
@@ -70,8 +79,21 @@ def hold_feet(motion: MotionArtifact, places: np.ndarray) -> MotionArtifact:
     Raises:
         AnyliftError: the motion's body is not installed.
     """
-    points = feet_of(motion)
     weight = hold_weights(motion.foot_contact, motion.timestamps)
+    return _in_parts(motion, lambda part, frames: _held(part, places[frames], weight[frames]))
+
+
+def _in_parts(motion: MotionArtifact, change: Callable[[MotionArtifact, slice], MotionArtifact]) -> MotionArtifact:
+    """`motion` changed frame by frame, some frames at a time, so that memory does not grow with the clip."""
+    spans = [slice(start, start + _CHUNK) for start in range(0, len(motion.poses), _CHUNK)]
+    parts = [change(motion.frames(span), span) for span in spans]
+    names = ("trans", "joints")
+    changed = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return replace(motion, **pose_arrays(np.concatenate([part.poses for part in parts])), **changed)
+
+
+def _held(motion: MotionArtifact, places: np.ndarray, weight: np.ndarray) -> MotionArtifact:
+    points = feet_of(motion)
     shift = weight[..., None] * (places - points)
     targets = torch.from_numpy(points + shift + (1 - weight[..., None]) * shift[:, [1, 0, 3, 2]])
     firmness = torch.from_numpy(weight)

@@ -29,7 +29,7 @@ def trim(motion: MotionArtifact, start: float | None, end: float | None) -> Moti
             f"the motion lasts from {first:g} s to {last:g} s of the video",
         )
     index = np.flatnonzero(kept)
-    return with_rate(_frames(motion, slice(index[0], index[-1] + 1)), float(motion.fps))
+    return with_rate(motion.frames(slice(index[0], index[-1] + 1)), float(motion.fps))
 
 
 def retime(motion: MotionArtifact, factor: float) -> MotionArtifact:
@@ -49,13 +49,3 @@ def retime(motion: MotionArtifact, factor: float) -> MotionArtifact:
     duration = (float(motion.timestamps[-1]) - start) * factor
     passed = np.arange(round(duration * fps) + 1) / fps
     return with_rate(replace(motion_at(motion, start + passed / factor), timestamps=start + passed), fps)
-
-
-def _frames(motion: MotionArtifact, frames: slice) -> MotionArtifact:
-    """`motion` of some frames only."""
-    changes = {}
-    for spec in motion.array_fields():
-        value, dims = getattr(motion, spec.name), spec.metadata["dims"]
-        if value is not None and "T" in dims:
-            changes[spec.name] = value[(slice(None),) * dims.index("T") + (frames,)]
-    return replace(motion, **changes)
