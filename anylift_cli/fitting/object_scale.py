@@ -156,7 +156,7 @@ def _same_floor(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> np.ndarra
     floor, place = float(np.median(world[..., 2].min(1))), np.median(world.mean(1), axis=0)
     feet = lifted.joints[:, :, list(FEET)].astype(np.float64)
     root = lifted.joints[:, :, [LEFT_HIP, RIGHT_HIP]].astype(np.float64).mean(2)
-    sight = feet.mean(2) - lifted.world_from_camera[:, :3, 3]
+    sight = root - lifted.world_from_camera[:, :3, 3]
     soles = np.median(feet[..., 2].reshape(*feet.shape[:2], 2, 3), axis=-1).min(-1)
     lowest = soles[..., None] + (np.exp(FINE) - 1) * sight[..., 2:]
     off = lowest - floor - _SOLE
