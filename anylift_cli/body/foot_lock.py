@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from anylift_cli.artifacts import MotionArtifact
-from anylift_cli.artifacts.motion import BODY_JOINTS, pose_arrays
+from anylift_cli.artifacts.motion import BODY_JOINTS, SMPLX_JOINTS, pose_arrays
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.legs import out_of_reach, step_to
 from anylift_cli.body.posing import posed, poses_from, rotations_of, with_parameters
@@ -133,7 +133,8 @@ def between(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndar
 
 def toes_of(motion: MotionArtifact) -> np.ndarray:
     """Rotations (T, 2, 3, 3) of the left and right toes relative to their feet."""
-    return rotations_of(motion)[:, _TOES]
+    turns = motion.poses.reshape(len(motion.poses), SMPLX_JOINTS, 3)[:, _TOES].astype(np.float64)
+    return Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix().reshape(-1, 2, 3, 3)
 
 
 def feet_of(motion: MotionArtifact) -> np.ndarray:
