@@ -110,7 +110,7 @@ def test_the_object_is_a_ruler(carry):
     assert 1 / 1.12 < scales.path < 1 / 1.06
     lifted.meta["scale"]["uncertainty"] = 0.5
     unsure, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
-    assert unsure.path == pytest.approx(1 / 1.12, abs=0.01)
+    assert unsure.path == pytest.approx(1 / 1.12, abs=0.02)
     assert 0.955 < scales.people < 0.985
     given, _, _ = find_scales(lifted, things_of(objects_of(carry)), 1.7, contacts=True)
     assert given.people > 0.99
