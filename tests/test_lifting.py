@@ -23,8 +23,10 @@ from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import EDGES, TWIN
 from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import find_gravity
-from anylift_cli.lifting.objective import Weights
+from anylift_cli.lifting.objective import Objective, Weights
 from anylift_cli.lifting.observation import observe
+from anylift_cli.lifting.refine import models_for, upright
+from anylift_cli.lifting.solve import minimise, polish
 from anylift_cli.lifting.stage import run_lift
 from anylift_cli.lifting.steady import steadied
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
@@ -111,6 +113,20 @@ def test_two_dimensional_points_alone_give_a_usable_pose(walk: Scene) -> None:
     pose, root = errors(walk, lifted.joints[0], lifted.world_from_camera)
     assert pose < 0.10
     assert root < 0.15
+
+
+def test_polishing_ends_nearer_to_the_minimum_than_as_many_steps_of_adam(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=False)
+    seen = upright(observe(keypoints, cameras, 0, "cpu"), cameras)
+    models = models_for(LiftOptions())
+    objective = Objective(seen, models.lengths, models.prior, models.weights)
+    true = transform(invert(walk.world_from_camera), walk.keypoints3d)
+    true = transform(seen.world_from_camera[0], torch.as_tensor(true, dtype=torch.float32))[None]
+    start = true + 0.05 * torch.randn((1, 1, 24, 3), generator=torch.Generator().manual_seed(0))
+    rough = minimise(objective, start, iterations=80, step=0.01)
+    fine = polish(objective, start, evaluations=80)
+    assert fine.energy < 0.5 * rough.energy
+    assert (fine.points - true).norm(dim=-1).mean() < 0.5 * (start - true).norm(dim=-1).mean()
 
 
 def test_scale_of_a_moving_camera_is_found(dolly: Scene) -> None:

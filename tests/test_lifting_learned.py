@@ -124,6 +124,19 @@ def test_long_clips_and_gaps(walk: Scene) -> None:
     assert lifted.joint_std[0, gap].mean() > 1.5 * lifted.joint_std[0, :90].mean()
 
 
+def test_nobody_leaps_while_hidden(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=True)
+    confidence = keypoints.confidence.copy()
+    confidence[0, 30:50] = 0.09
+    wrong = keypoints.keypoints.copy()
+    wrong[0, 30:50] += np.random.default_rng(1).normal(0, 60, (20, 1, 2))
+    hidden = replace(keypoints, confidence=confidence, keypoints=wrong)
+    lifted = run_lift(hidden, cameras, options(walk))
+    steps = np.linalg.norm(np.diff(lifted.joints[0], axis=0), axis=-1)
+    assert steps[29:51].max() < 1.5 * steps[:29].max()
+    assert lifted.joint_std[0, 35:45].min() > 3 * lifted.joint_std[0, :25].mean()
+
+
 def test_scale_of_a_moving_camera(dolly: Scene) -> None:
     keypoints, cameras = artifacts_of(dolly, with_local=False)
     path = cameras.world_from_camera.copy()

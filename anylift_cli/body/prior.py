@@ -12,7 +12,7 @@ from torch import Tensor
 
 from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.skeleton import BODY24, LEFT_HIP, RIGHT_HIP, K
-from anylift_cli.geometry.vectors import dot, squared_length, unit
+from anylift_cli.geometry.vectors import combined, dot, squared_length, unit
 from anylift_cli.weights_store import find_weights
 
 PRIOR_FILE = "pose_prior.npz"
@@ -43,7 +43,7 @@ def torso_frame(points: Tensor) -> Tensor:
 
 def bone_directions(points: Tensor) -> Tensor:
     """Unit directions of limbs and shoulder line in the trunk's axes, (..., 24, 3) → (..., FEATURES)."""
-    return (unit(_DIFFERENCE.to(points) @ points) @ torso_frame(points)).flatten(-2)
+    return (unit(combined(_DIFFERENCE.to(points), points)) @ torso_frame(points)).flatten(-2)
 
 
 @dataclass(frozen=True)

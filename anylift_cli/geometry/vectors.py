@@ -21,6 +21,12 @@ def dot(first: Tensor, second: Tensor) -> Tensor:
     return product @ product.new_ones(product.shape[-1])
 
 
+def combined(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """Linear combinations (E, K) of vectors (..., K, D) → (..., E, D) in one product; `matrix @ vectors` is many."""
+    turned = vectors.transpose(-1, -2)
+    return (turned.reshape(-1, turned.shape[-1]) @ matrix.T).unflatten(0, turned.shape[:-1]).transpose(-1, -2)
+
+
 def unit(vector: Tensor) -> Tensor:
     """Directions of (..., D)."""
     return vector / (length(vector)[..., None] + 1e-12)

@@ -13,7 +13,7 @@ from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.path_scale import PathScale
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.lifting.base import CHECKPOINT, LiftedPerson, LiftOptions
-from anylift_cli.lifting.imagination import Imagination
+from anylift_cli.lifting.imagination import DOUBTFUL, Imagination
 from anylift_cli.lifting.initial import local_scale
 from anylift_cli.lifting.observation import Observation, observe, root_of
 from anylift_cli.lifting.refine import (
@@ -29,19 +29,24 @@ from anylift_cli.lifting.refine import (
     upright,
     with_planted_feet,
 )
+from anylift_cli.lifting.size import averaged
 from anylift_cli.progress import Progress, Task
 from anylift_cli.weights_store import find_weights
 
 _QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
 """Passes and seeds."""
 _SCALE_ROUNDS = 2
+_HIDDEN = 1.0
+"""Deviation, m, of what is imagined where nothing of a person is seen."""
+_SMOOTH_WINDOW = 0.06
+"""Seconds over which the last solve's start is averaged, sure frames before others."""
 
 
 class DiffusionLifter:
     """Lift with a multi-view 2D diffusion network."""
 
     name = "diffusion"
-    version = 1
+    version = 2
 
     def __init__(self, checkpoint: Path | None = None) -> None:
         self.checkpoint = checkpoint
@@ -93,7 +98,8 @@ def _solve(
         told, spread = imagination(seen, models.lengths, passes, seeds)
         points = told + (root_of(points) - root_of(told))[..., None, :]
     points = with_planted_feet(points, seen)
-    deviation = (seen_deviation(seen).square() + spread.square()).sqrt()
+    hidden = _HIDDEN * (seen.weight < DOUBTFUL).float().mean(-1, keepdim=True)
+    deviation = (seen_deviation(seen).square() + spread.square() + hidden.square()).sqrt()
     camera = transform(invert(seen.world_from_camera), points)
     root = root_of(camera)
     seen = replace(
@@ -102,7 +108,17 @@ def _solve(
         imagined_deviation=deviation,
         imagined_depth=root[..., 2].clamp_min(0.2),
     )
-    return refined(points, seen, scale, cameras, models, task), deviation
+    start = _bridged(points, deviation, seen.times)
+    return refined(start, seen, scale, cameras, models, task), deviation
+
+
+def _bridged(points: Tensor, deviation: Tensor, times: Tensor) -> Tensor:
+    """Points (1, T, 24, 3) without the leaps of frames in which little is seen."""
+    trust = 1 / deviation.square().mean(-1)
+    root = root_of(points)
+    local = (points - root[..., None, :]).flatten(2)
+    root, local = (averaged(part, trust, times, _SMOOTH_WINDOW) for part in (root, local))
+    return root[..., None, :] + local.unflatten(2, (-1, 3))
 
 
 def _without_local(seen: Observation) -> Observation:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, K
-from anylift_cli.geometry.vectors import length
+from anylift_cli.geometry.vectors import combined, length
 
 _LIMB, _TRUNK, _NECK = 0.02, 0.06, 0.12
 """Relative standard deviations: bones, spans across the bending trunk, spans across the bending neck."""
@@ -59,4 +59,4 @@ SIZE = torch.tensor([not _HEAD_AND_FEET & {a, b} for a, b, _ in EDGES])
 
 def edge_lengths(points: Tensor) -> Tensor:
     """Lengths of all edges, points (..., 24, 3) → (..., E)."""
-    return length(_DIFFERENCE.to(points) @ points)
+    return length(combined(_DIFFERENCE.to(points), points))

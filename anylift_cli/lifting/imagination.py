@@ -19,7 +19,7 @@ from anylift_cli.lifting.multi_view import imagine, triangulated
 from anylift_cli.lifting.observation import Observation
 
 _BATCH = 32
-_DOUBTFUL = 0.25
+DOUBTFUL = 0.25
 """Confidence below which a point counts as unseen: networks are trained on doubtful points from 0.3 on."""
 
 
@@ -108,7 +108,7 @@ class Imagination:
 
 
 def _trusted(weight: Tensor) -> Tensor:
-    return torch.where(weight >= _DOUBTFUL, weight, 0.0)
+    return torch.where(weight >= DOUBTFUL, weight, 0.0)
 
 
 def _local(even: Observation, index: Tensor, valid: Tensor) -> tuple[Tensor | None, Tensor | None]:

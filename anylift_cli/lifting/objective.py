@@ -13,6 +13,9 @@ from anylift_cli.geometry.vectors import squared_length
 from anylift_cli.lifting.edges import DEVIATION, TWIN, edge_lengths
 from anylift_cli.lifting.observation import Observation, root_of
 
+_SURE = 0.06
+"""Mean deviation, m, of imagined points up to which the depth of their root is trusted in full."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -29,7 +32,7 @@ class Weights:
     """m/s²"""
     root_acceleration: float = 4.0
     imagined_depth: float = 0.03
-    """relative, of the root"""
+    """relative, of the root, where the imagined points are sure"""
     smooth: float = 1.0
     pose: float = 0.5
     foot_speed: float = 0.05
@@ -94,7 +97,8 @@ class Objective:
     def _imagined_term(self, camera: Tensor) -> Tensor:
         seen, root = self.observation, root_of(camera)
         offset = (camera - root[..., None, :] - seen.imagined) / seen.imagined_deviation[..., None]
-        depth = (root[..., 2].clamp_min(0.2) / seen.imagined_depth).log() / self.weights.imagined_depth
+        doubt = (seen.imagined_deviation.mean(-1) / _SURE).clamp_min(1.0)
+        depth = (root[..., 2].clamp_min(0.2) / seen.imagined_depth).log() / (self.weights.imagined_depth * doubt)
         return 0.5 * (robust(squared_length(offset), 1.0, 5.0).sum(-1) + robust(depth.square(), 1.0, 5.0))
 
     def _smooth_term(self, points: Tensor) -> Tensor:

@@ -21,12 +21,12 @@ from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import Observation
-from anylift_cli.lifting.solve import minimise
+from anylift_cli.lifting.solve import polish
 from anylift_cli.lifting.steady import steadied
 from anylift_cli.progress import Task
 
 MEAN_HEIGHT = 1.70
-_ITERATIONS = 100
+_EVALUATIONS = 200
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
 _PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
@@ -126,7 +126,7 @@ def refined(
         task.advance(part.times.shape[1])
         touching = contacts and replace(contacts, probability=contacts.probability[:, frames])
         objective = Objective(part, models.lengths, models.prior, models.weights, touching)
-        return minimise(objective, points[:, frames], iterations=_ITERATIONS, step=0.01).points
+        return polish(objective, points[:, frames], evaluations=_EVALUATIONS).points
 
     return Solved(in_windows(seen, solve), seen, scale, gravity)
 

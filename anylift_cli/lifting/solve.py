@@ -10,6 +10,9 @@ from torch import Tensor
 from anylift_cli.lifting.objective import Objective
 from anylift_cli.lifting.observation import root_of
 
+_SETTLED = 1e-5
+"""Metres: a shorter step is the last one."""
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -44,6 +47,38 @@ def minimise(
         objective(root[..., None, :] + local, scales).sum().backward()
         optimiser.step()
         schedule.step()
+    with torch.no_grad():
+        solved = root[..., None, :] + local
+        return Solution(solved, scales.detach(), objective(solved, scales))
+
+
+def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solution:
+    """L-BFGS from `points` (1, T, 24, 3): nearer to the minimum than Adam, for points that move smoothly already.
+
+    Args:
+        evaluations: of the objective.
+    """
+    frames = points.shape[1]
+    root = root_of(points).clone().requires_grad_()
+    local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
+    scales = points.new_zeros(1, int(objective.twin.max()) + 1).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [root, local, scales],
+        max_iter=evaluations,
+        max_eval=evaluations,
+        history_size=10,
+        tolerance_grad=0.0,
+        tolerance_change=_SETTLED,
+        line_search_fn="strong_wolfe",
+    )
+
+    def energy() -> Tensor:
+        optimiser.zero_grad()
+        total = objective(root[..., None, :] + local, scales).sum() * frames
+        total.backward()
+        return total
+
+    optimiser.step(energy)
     with torch.no_grad():
         solved = root[..., None, :] + local
         return Solution(solved, scales.detach(), objective(solved, scales))
