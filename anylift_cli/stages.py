@@ -35,9 +35,11 @@ POSE_PRIOR = "pose_prior.npz"
 def keypoints_stage(options: KeypointOptions) -> Stage:
     """video → keypoints."""
     backend = _backend("anylift.keypoints", options.backend)
+    from anylift_cli.body.tracks.read import keys_of_result
     from anylift_cli.keypoints.stage import STAGE_VERSION, run_keypoints
 
-    return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend)
+    weights = {} if options.local_poses is None else keys_of_result(Path(options.local_poses))
+    return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend, weights)
 
 
 def cameras_stage(options: CameraOptions) -> Stage:

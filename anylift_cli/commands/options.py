@@ -125,6 +125,11 @@ def _time(value: float | None) -> float | None:
     return value
 
 
+def text_of(path: Path | None) -> str | None:
+    """A path as options of stages, which are JSON, hold it."""
+    return None if path is None else str(path)
+
+
 def check_focal(focal: float | None, fov: float | None) -> None:
     """Raise UsageError when both are given."""
     if focal is not None and fov is not None:
@@ -171,6 +176,14 @@ Backend = Annotated[
         autocompletion=backends("anylift.keypoints"),
         help="Keypoint estimator; or keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, "
         "mmpose, easy_ViTPose, Sports2D or anylift.",
+    ),
+]
+LocalPoses = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="3D people of another tool for the same video, in place of the estimator's 3D points: the result file or "
+        "folder of GVHMR, WHAM, TRAM, GLAMR or ROMP.",
     ),
 ]
 Camera = Annotated[

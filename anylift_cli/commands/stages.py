@@ -33,6 +33,7 @@ def keypoints(
     start: opt.Start = None,
     end: opt.End = None,
     backend: opt.Backend = "mediapipe",
+    local_poses: opt.LocalPoses = None,
 ) -> None:
     """Find the 2D points of each person.
 
@@ -43,7 +44,7 @@ def keypoints(
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.stages import keypoints_stage
 
-    options = KeypointOptions(backend, person, shot, start, end)
+    options = KeypointOptions(backend, person, shot, start, end, opt.text_of(local_poses))
     _run(common, lambda: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
 
 
