@@ -29,8 +29,6 @@ LIBRARIES = {
 FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
 """Groups in which another tool's results may stand for a backend."""
 
-POSE_PRIOR = "pose_prior.npz"
-
 
 def keypoints_stage(options: KeypointOptions) -> Stage:
     """video → keypoints."""
@@ -72,7 +70,7 @@ def prompts_source(prompts: Prompts) -> Source:
 
 def lift_stage(options: LiftOptions) -> Stage:
     """keypoints, cameras → lifted."""
-    weights = _weights("open")
+    weights = _weights(body="open", prior="open")
     backend = "diffusion" if is_checkpoint(options.lifter) else _backend("anylift.lifters", options.lifter)
     if backend == "diffusion":
         weights["network"] = sha256_of(_network_file(options.lifter))
@@ -83,7 +81,7 @@ def lift_stage(options: LiftOptions) -> Stage:
 
 def fit_stage(options: FitOptions, *, with_objects: bool = False) -> Stage:
     """lifted, keypoints → motion; lifted, keypoints, objects → motion `with_objects`."""
-    weights = _weights(options.body)
+    weights = _weights(options.body, options.prior)
     from anylift_cli.fitting.stage import STAGE_VERSION, run_fit, run_fit_with_objects
 
     function = run_fit_with_objects if with_objects else run_fit
@@ -99,8 +97,10 @@ def _network_file(lifter: str) -> Path:
     return path
 
 
-def _weights(body: str) -> dict[str, str]:
-    return {"body": sha256_of(find_body(body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
+def _weights(body: str, prior: str) -> dict[str, str]:
+    from anylift_cli.body.priors import find_prior
+
+    return {"body": sha256_of(find_body(body)), "pose prior": sha256_of(find_prior(prior))}
 
 
 def _backend(group: str, name: str) -> str:

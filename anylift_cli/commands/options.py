@@ -225,6 +225,14 @@ Body = Annotated[
         "list` has for it, such as smpl-neutral.",
     ),
 ]
+Prior = Annotated[
+    str,
+    typer.Option(
+        metavar="open|vposer|PATH",
+        help="How people hold themselves, for the fit of the body: the prior that ships with anylift, or VPoser v2, by "
+        "name when imported, or the path of its folder or snapshot.",
+    ),
+]
 _OBJECTS = {"rich_help_panel": "Objects"}
 Objects = Annotated[
     list[Path] | None,

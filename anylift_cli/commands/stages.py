@@ -137,6 +137,7 @@ def fit(
     person: Annotated[int, typer.Option(metavar="N", min=1, help="Which person of the lifted file.")] = 1,
     height: opt.Height = None,
     body: opt.Body = "open",
+    prior: opt.Prior = "open",
     objects: Annotated[
         Path | None,
         typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: fit people and objects together."),
@@ -150,7 +151,7 @@ def fit(
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.stages import fit_stage
 
-    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed)
+    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior)
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
     _run(common, lambda: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
