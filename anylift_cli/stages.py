@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArti
 from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
-from anylift_cli.errors import UsageError
+from anylift_cli.choosing import AUTO, LIFTERS, ORDER, best_of
+from anylift_cli.errors import MissingDependencyError, UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
@@ -31,7 +34,9 @@ FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
 
 
 def keypoints_stage(options: KeypointOptions) -> Stage:
-    """video → keypoints."""
+    """video → keypoints; "auto" is the best backend that is here."""
+    if options.backend == AUTO:
+        return _best("anylift.keypoints", lambda name: keypoints_stage(replace(options, backend=name)))
     backend = _backend("anylift.keypoints", options.backend)
     from anylift_cli.body.tracks.read import keys_of_result
     from anylift_cli.keypoints.stage import STAGE_VERSION, run_keypoints
@@ -41,19 +46,33 @@ def keypoints_stage(options: KeypointOptions) -> Stage:
 
 
 def cameras_stage(options: CameraOptions) -> Stage:
-    """video, keypoints → cameras."""
+    """video, keypoints → cameras; "auto" also picks what finds the path of a camera that turns out to move."""
     backend = _backend("anylift.cameras", options.backend)
+    choice = ""
+    if options.backend == AUTO:
+        moving = _best("anylift.cameras", lambda name: cameras_stage(replace(options, backend=name)))
+        options, choice = replace(options, moving=moving.options.backend), f"if the camera moves, {moving.choice}"
+        backend += f", moving: {moving.backend}" if options.moving != CameraOptions.moving else ""
     from anylift_cli.cameras.stage import STAGE_VERSION, run_cameras
 
-    return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend)
+    return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend, choice=choice)
 
 
-def objects_stage(options: ObjectOptions) -> Stage:
-    """video, keypoints, cameras, prompts → objects."""
+def objects_stage(options: ObjectOptions, prompts: Prompts | None = None) -> Stage:
+    """video, keypoints, cameras, prompts → objects; "auto" is the best tracker that is here."""
+    if options.backend == AUTO:
+        return _best("anylift.objects", lambda name: _tracker(replace(options, backend=name), prompts))
     backend = _backend("anylift.objects", options.backend)
     from anylift_cli.objects.stage import STAGE_VERSION, run_objects
 
     return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend)
+
+
+def _tracker(options: ObjectOptions, prompts: Prompts | None) -> Stage:
+    """The stage of one tracker, unless it needs tracks that were not given."""
+    if options.backend == "delta" and (prompts is None or prompts.tracks is None):
+        raise MissingDependencyError("no tracks of DELTA were given", "--object-tracks FILE")
+    return objects_stage(options, prompts)
 
 
 def prompts_source(prompts: Prompts) -> Source:
@@ -68,8 +87,15 @@ def prompts_source(prompts: Prompts) -> Source:
     return Source.from_files(prompts, prompts.files)
 
 
-def lift_stage(options: LiftOptions) -> Stage:
-    """keypoints, cameras → lifted."""
+def lift_stage(options: LiftOptions, keypoints: KeypointsArtifact | None = None) -> Stage:
+    """keypoints, cameras → lifted; "auto" is what is better with and without an estimator's 3D points.
+
+    Args:
+        keypoints: to be lifted, where they are known already.
+    """
+    if options.lifter == AUTO:
+        names = LIFTERS[keypoints is None or keypoints.local_joints is not None]
+        return _best("anylift.lifters", lambda name: lift_stage(replace(options, lifter=name)), names)
     weights = _weights(body="open", prior="open")
     backend = "diffusion" if is_checkpoint(options.lifter) else _backend("anylift.lifters", options.lifter)
     if backend == "diffusion":
@@ -86,6 +112,12 @@ def fit_stage(options: FitOptions, *, with_objects: bool = False) -> Stage:
 
     function = run_fit_with_objects if with_objects else run_fit
     return Stage("fit", STAGE_VERSION, MotionArtifact, function, options, weights=weights)
+
+
+def _best(group: str, build: Callable[[str], Stage], names: Sequence[str] = ()) -> Stage:
+    """The stage of the best backend of a group that is here, or of `names`."""
+    choice, stage = best_of(group, names or ORDER[group], LIBRARIES, build)
+    return replace(stage, choice=choice.words)
 
 
 def _network_file(lifter: str) -> Path:

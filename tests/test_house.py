@@ -28,7 +28,7 @@ LAYERS = (
     STAGES,
     (
         "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",
-        "describe", "doctor",
+        "choosing", "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
@@ -48,6 +48,7 @@ LIGHT = (
     "pipeline",
     "outputs",
     "stages",
+    "choosing",
 )
 WITHOUT_NUMPY = ("errors", "interrupts", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
 

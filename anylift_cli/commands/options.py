@@ -174,8 +174,8 @@ Backend = Annotated[
         "--backend",
         metavar="NAME|PATH",
         autocompletion=backends("anylift.keypoints"),
-        help="Keypoint estimator; or keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, "
-        "mmpose, easy_ViTPose, Sports2D or anylift.",
+        help="Keypoint estimator, auto for the best one that is here; or keypoints that exist already: a file or "
+        "folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or anylift.",
     ),
 ]
 LocalPoses = Annotated[
@@ -202,7 +202,9 @@ Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="
 Lifter = Annotated[
     str,
     typer.Option(
-        metavar="NAME|PATH", autocompletion=backends("anylift.lifters"), help="How to lift to 3D, or a checkpoint."
+        metavar="NAME|PATH",
+        autocompletion=backends("anylift.lifters"),
+        help="How to lift to 3D, auto for what suits the keypoints, or a checkpoint.",
     ),
 ]
 Quality = Annotated[
@@ -263,7 +265,10 @@ Masks = Annotated[
 ObjectTracker = Annotated[
     str,
     typer.Option(
-        metavar="NAME", autocompletion=backends("anylift.objects"), help="What follows the objects.", **_OBJECTS
+        metavar="NAME",
+        autocompletion=backends("anylift.objects"),
+        help="What follows the objects, or auto.",
+        **_OBJECTS,
     ),
 ]
 ObjectTracks = Annotated[

@@ -57,6 +57,10 @@ def prepare_videos(
     if poses is not None and not poses.is_dir():
         raise UsageError(f"{poses} is no folder", "give the folder that holds a folder for each video")
     stages = keypoints_stage(replace(keypoints, local_poses=None)), cameras_stage(cameras)
+    for stage in stages:
+        if stage.choice:
+            progress.note(f"{stage.name}: {stage.choice}")
+    stages = stages[0], replace(stages[1], choice="")
     rows: list[Row] = []
     with work_folder(out / "work"), progress.task("prepare", total=len(files), unit="videos") as task:
         for path in files:

@@ -106,7 +106,7 @@ def prepare(
     person: opt.Person = "main",
     start: opt.Start = None,
     end: opt.End = None,
-    backend: opt.Backend = "mediapipe",
+    backend: opt.Backend = "auto",
     local_poses: Annotated[
         Path | None,
         typer.Option(
