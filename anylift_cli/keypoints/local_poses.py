@@ -69,14 +69,14 @@ def with_local_poses(keypoints: KeypointsArtifact, found: CameraPeople) -> Keypo
             f"{found.file} ({found.kind}): nobody in it is where people are seen in the video",
             "give the result of this video; it must have been made from the video as it is displayed",
         )
-    people = [
+    shares = [
         {
             "frames": round(float(np.isfinite(own).sum() / max(present.sum(), 1)), 3),
             "distance": round(float(np.nanmedian(own)), 4) if np.isfinite(own).any() else None,
         }
         for own, present in zip(best, keypoints.present, strict=True)
     ]
-    about = {"kind": found.kind, "file": found.file, "body": found.body, "people": people}
+    about = {"kind": found.kind, "file": found.file, "body": found.body, "people": shares}
     return replace(keypoints, local_joints=local, meta={**keypoints.meta, "local_poses": about})
 
 
