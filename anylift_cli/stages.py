@@ -50,7 +50,9 @@ def cameras_stage(options: CameraOptions) -> Stage:
     backend = _backend("anylift.cameras", options.backend)
     choice = ""
     if options.backend == AUTO:
-        moving = _best("anylift.cameras", lambda name: cameras_stage(replace(options, backend=name)))
+        lens_known = options.focal is not None or options.fov is not None
+        names = (CameraOptions.moving,) if lens_known else ORDER["anylift.cameras"]
+        moving = _best("anylift.cameras", lambda name: cameras_stage(replace(options, backend=name)), names)
         options, choice = replace(options, moving=moving.options.backend), f"if the camera moves, {moving.choice}"
         backend += f", moving: {moving.backend}" if options.moving != CameraOptions.moving else ""
     from anylift_cli.cameras.stage import STAGE_VERSION, run_cameras
