@@ -44,7 +44,7 @@ def keypoints(
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.stages import keypoints_stage
 
-    options = KeypointOptions(backend, person, shot, start, end, opt.text_of(local_poses))
+    options = KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses))
     _run(common, lambda _: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
 
 
@@ -156,7 +156,7 @@ def fit(
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.stages import fit_stage
 
-    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior)
+    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior=prior)
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
     _run(common, lambda _: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
