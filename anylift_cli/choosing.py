@@ -46,7 +46,7 @@ def best_of(
         libraries: the distribution that a backend cannot do without, by name.
         build: raises MissingDependencyError for a backend that lacks something. The last name's error is raised.
     """
-    known = [name for name in names if name in backend_names(group)]
+    known = [name for name in names if name in backend_names(group)] or list(names[-1:])
     better: list[str] = []
     for name in known[:-1]:
         try:

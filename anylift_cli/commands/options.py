@@ -90,13 +90,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def backends(group: str) -> Callable[[], list[str]]:
-    """Shell completion: the names in an entry-point group."""
+def backends(group: str, *more: str) -> Callable[[], list[str]]:
+    """Shell completion: the names in an entry-point group, and `more`."""
 
     def names() -> list[str]:
         from anylift_cli.plugins import backend_names
 
-        return backend_names(group)
+        return sorted({*backend_names(group), *more})
 
     return names
 
@@ -173,7 +173,7 @@ Backend = Annotated[
         "--keypoints",
         "--backend",
         metavar="NAME|PATH",
-        autocompletion=backends("anylift.keypoints"),
+        autocompletion=backends("anylift.keypoints", "auto"),
         help="Keypoint estimator, auto for the best one that is here; or keypoints that exist already: a file or "
         "folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or anylift.",
     ),
@@ -203,7 +203,7 @@ Lifter = Annotated[
     str,
     typer.Option(
         metavar="NAME|PATH",
-        autocompletion=backends("anylift.lifters"),
+        autocompletion=backends("anylift.lifters", "auto"),
         help="How to lift to 3D, auto for what suits the keypoints, or a checkpoint.",
     ),
 ]
@@ -266,7 +266,7 @@ ObjectTracker = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        autocompletion=backends("anylift.objects"),
+        autocompletion=backends("anylift.objects", "auto"),
         help="What follows the objects, or auto.",
         **_OBJECTS,
     ),
