@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from camera_scenes import film, room, turned
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.base import read_meta
-from anylift_cli.cameras.auto import AutoCamera
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.choosing import best_of
 from anylift_cli.errors import MissingDependencyError
@@ -19,34 +17,17 @@ from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.objects.base import ObjectOptions, Prompts
 from anylift_cli.pipeline import Source
-from anylift_cli.plugins import load_backend
-from anylift_cli.progress import SILENT
 from anylift_cli.stages import cameras_stage, keypoints_stage, lift_stage, objects_stage
 from anylift_cli.weights_store import WEIGHTS_VARIABLE, find_weights
-
-PLUGIN = """
-class Marked:
-    def solve(self, video, keypoints, options, progress):
-        from anylift_cli.artifacts import CamerasArtifact
-        import numpy as np
-        count = len(keypoints.timestamps)
-        return CamerasArtifact(
-            world_from_camera=np.tile(np.eye(4), (count, 1, 1)), K=np.tile(np.diag([400.0, 400, 1]), (count, 1, 1)),
-            confidence=np.ones(count), up=[0, -1, 0], timestamps=keypoints.timestamps,
-            image_size=keypoints.image_size, meta={"motion": "moving", "scale": "arbitrary", "reason": "acme's path"},
-        )
-"""
 
 
 @pytest.fixture
 def acme(tmp_path, monkeypatch) -> None:
-    """An installed package that brings a keypoint estimator and a camera solver called "acme"."""
+    """An installed package that brings a keypoint estimator called "acme"."""
     about = tmp_path / "site" / "acme_poses-2.1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-poses\nVersion: 2.1\n")
-    groups = "[anylift.keypoints]\nacme = acme_poses:Marked\n[anylift.cameras]\nacme = acme_poses:Marked\n"
-    (about / "entry_points.txt").write_text(groups)
-    (tmp_path / "site" / "acme_poses.py").write_text(PLUGIN)
+    (about / "entry_points.txt").write_text("[anylift.keypoints]\nacme = acme_poses:Estimator\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
 
 
@@ -106,19 +87,8 @@ def test_commands_say_what_was_picked_and_the_file_keeps_it(scene_folder, anylif
     assert meta["options"]["lifter"] == "diffusion" and meta["choice"] == "auto picks diffusion"
 
 
-def test_what_is_picked_for_moving_cameras_counts_for_what_is_reused(acme):
+def test_what_is_picked_for_moving_cameras_counts_for_what_is_reused():
     plain = cameras_stage(CameraOptions())
     assert plain.options.moving == "moving" and plain.choice.startswith("if the camera moves, auto picks ")
     other = replace(plain, options=replace(plain.options, moving="acme"))
     assert other.key_parts({}) != plain.key_parts({})
-
-
-@pytest.mark.slow
-def test_a_moving_camera_is_left_to_what_was_picked(acme, tmp_path):
-    progress = np.linspace(0, 1, 50)
-    positions = progress[:, None] * (2.0, 0.1, 0.0)
-    keypoints = film(tmp_path / "v.mp4", room(), turned(-10 * progress, 3 * progress), positions, np.full(50, 600.0))
-    solved = AutoCamera().solve(tmp_path / "v.mp4", keypoints, CameraOptions(moving="acme"), SILENT)
-    assert isinstance(solved, CamerasArtifact) and solved.K[0, 0, 0] == 400
-    assert "travelling" in solved.meta["reason"] and solved.meta["reason"].endswith("acme's path")
-    assert load_backend("anylift.cameras", "acme").__name__ == "Marked"
