@@ -102,7 +102,7 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
     stages = Stages(
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
-        objects_stage(request.objects),
+        objects_stage(request.objects, request.prompts),
         lift_stage(request.lift),
         fit_stage(request.fit, with_objects=request.prompts is not None),
     )

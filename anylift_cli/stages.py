@@ -11,6 +11,7 @@ from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
+from anylift_cli.foreign.tools import TOOLS, require
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
 from anylift_cli.objects.base import ObjectOptions, Prompts
@@ -41,16 +42,25 @@ def keypoints_stage(options: KeypointOptions) -> Stage:
 
 
 def cameras_stage(options: CameraOptions) -> Stage:
-    """video, keypoints → cameras."""
+    """video, keypoints → cameras.
+
+    Raises:
+        UsageError: no such backend.
+        MissingDependencyError: a program that is not set up here.
+    """
     backend = _backend("anylift.cameras", options.backend)
+    if backend in TOOLS:
+        backend = f"{backend} ({require(TOOLS[backend])})"
     from anylift_cli.cameras.stage import STAGE_VERSION, run_cameras
 
     return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend)
 
 
-def objects_stage(options: ObjectOptions) -> Stage:
-    """video, keypoints, cameras, prompts → objects."""
+def objects_stage(options: ObjectOptions, prompts: Prompts | None = None) -> Stage:
+    """video, keypoints, cameras, prompts → objects; without prompts it will not be run."""
     backend = _backend("anylift.objects", options.backend)
+    if options.backend in TOOLS and prompts is not None and prompts.tracks is None:
+        backend = f"{backend} ({require(TOOLS[options.backend])})"
     from anylift_cli.objects.stage import STAGE_VERSION, run_objects
 
     return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend)

@@ -180,8 +180,9 @@ Camera = Annotated[
         "--camera",
         metavar="KIND|PATH",
         autocompletion=backends("anylift.cameras"),
-        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; or a solved path: "
-        "a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or anylift.",
+        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; a program that "
+        "solves it: megasam, vipe; or a solved path: a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or "
+        "anylift.",
     ),
 ]
 Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal length in pixels, when known.")]
@@ -242,12 +243,17 @@ Masks = Annotated[
 ObjectTracker = Annotated[
     str,
     typer.Option(
-        metavar="NAME", autocompletion=backends("anylift.objects"), help="What follows the objects.", **_OBJECTS
+        metavar="NAME",
+        autocompletion=backends("anylift.objects"),
+        help="What follows the objects: lucas-kanade or delta.",
+        **_OBJECTS,
     ),
 ]
 ObjectTracks = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Point tracks of DELTA, for --object-tracker delta.", **_OBJECTS),
+    typer.Option(
+        metavar="FILE", help="Point tracks of DELTA, for --object-tracker delta; without them it is run.", **_OBJECTS
+    ),
 ]
 Contacts = Annotated[
     bool,

@@ -101,7 +101,12 @@ def objects(
     options = ObjectOptions(object_tracker)
     inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
     _run(
-        common, lambda: objects_stage(options), inputs, out, "objects.npz", lambda: {"prompts": prompts_source(prompts)}
+        common,
+        lambda: objects_stage(options, prompts),
+        inputs,
+        out,
+        "objects.npz",
+        lambda: {"prompts": prompts_source(prompts)},
     )
 
 
