@@ -173,18 +173,15 @@ Backend = Annotated[
         "mmpose, easy_ViTPose, Sports2D or anylift.",
     ),
 ]
-Camera = Annotated[
-    str,
-    typer.Option(
-        "--cameras",
-        "--camera",
-        metavar="KIND|PATH",
-        autocompletion=backends("anylift.cameras"),
-        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; a program that "
-        "solves it: megasam, vipe; or a solved path: a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or "
-        "anylift.",
-    ),
-]
+_CAMERA = {
+    "metavar": "KIND|PATH",
+    "autocompletion": backends("anylift.cameras"),
+    "help": "How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; a program that "
+    "solves it: megasam, vipe; or a solved path: a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or "
+    "anylift.",
+}
+Camera = Annotated[str, typer.Option("--cameras", "--camera", **_CAMERA)]
+CameraAlone = Annotated[str, typer.Option("--cameras", "--camera", "--backend", **_CAMERA)]
 Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal length in pixels, when known.")]
 Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="Horizontal field of view, when known.")]
 Lifter = Annotated[
@@ -240,19 +237,18 @@ Masks = Annotated[
         **_OBJECTS,
     ),
 ]
-ObjectTracker = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        autocompletion=backends("anylift.objects"),
-        help="What follows the objects: lucas-kanade or delta.",
-        **_OBJECTS,
-    ),
-]
+_TRACKER = {
+    "metavar": "NAME",
+    "autocompletion": backends("anylift.objects"),
+    "help": "What follows the objects: lucas-kanade, or delta, a program of its own.",
+    **_OBJECTS,
+}
+ObjectTracker = Annotated[str, typer.Option("--object-tracker", **_TRACKER)]
+ObjectTrackerAlone = Annotated[str, typer.Option("--object-tracker", "--tracker", "--backend", **_TRACKER)]
 ObjectTracks = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Point tracks of DELTA, for --object-tracker delta; without them it is run.", **_OBJECTS
+        metavar="FILE", help="Point tracks of DELTA, for the tracker delta; without them DELTA is run.", **_OBJECTS
     ),
 ]
 Contacts = Annotated[

@@ -53,7 +53,7 @@ def cameras(
     video: opt.Video,
     keypoints: KeypointsFile,
     out: Out = None,
-    camera: opt.Camera = "auto",
+    camera: opt.CameraAlone = "auto",
     focal: opt.Focal = None,
     fov: opt.Fov = None,
 ) -> None:
@@ -82,7 +82,7 @@ def objects(
     object_size: opt.ObjectSizes = None,
     points: opt.Points = None,
     mask: opt.Masks = None,
-    object_tracker: opt.ObjectTracker = "lucas-kanade",
+    object_tracker: opt.ObjectTrackerAlone = "lucas-kanade",
     object_tracks: opt.ObjectTracks = None,
 ) -> None:
     """Follow objects whose meshes are known.

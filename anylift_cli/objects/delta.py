@@ -18,7 +18,7 @@ from anylift_cli.foreign.pieces import Clip, solve_pieces
 from anylift_cli.geometry.cameras import project_camera, transform
 from anylift_cli.meshes.surface import cast, spread
 from anylift_cli.objects.base import Anchor, ObjectOptions, ObjectTrack, Prompts, Target
-from anylift_cli.objects.delta_program import DeltaProgram, TrackPiece, tracks_in
+from anylift_cli.objects.delta_program import HALF, DeltaProgram, TrackPiece, tracks_in
 from anylift_cli.objects.track_poses import poses_of_tracks
 from anylift_cli.progress import Progress
 
@@ -125,8 +125,8 @@ def read_tracks(path: Path, image_size: np.ndarray, frame_index: np.ndarray) -> 
         width, height = image_size.tolist()
         ahead = places[..., 2] > 1e-6
         pixels = places[..., :2] / np.where(ahead, places[..., 2], 1.0)[..., None] * width + (width // 2, height // 2)
-        return pixels, visible & ahead
-    return places, visible
+        return pixels + HALF, visible & ahead
+    return places + HALF, visible
 
 
 def _on(target: Target, anchors: Sequence[Anchor], piece: TrackPiece, K: np.ndarray, wanted: int) -> ObjectTrack:

@@ -19,6 +19,9 @@ from anylift_cli.foreign.pieces import STILLS
 from anylift_cli.foreign.tools import DELTA
 from anylift_cli.foreign.unpickle import load_pickle
 
+HALF = 0.5
+"""DELTA counts pixels from the middle of the first one, anylift from its corner."""
+
 
 @dataclass(kw_only=True)
 class TrackPiece(Artifact):
@@ -68,14 +71,14 @@ class DeltaProgram:
         if coords.shape[-1] != 2 or len(coords) != len(rows):
             raise AnyliftError(f"{file} has {len(coords)} frames for {len(rows)} images", "see its log")
         scale = np.array(video) / size
-        return TrackPiece(rows=np.array(rows), pixels=(coords + 0.5) * scale - 0.5, visible=visible)
+        return TrackPiece(rows=np.array(rows), pixels=(coords + HALF) * scale, visible=visible)
 
     def leftovers(self, work: Path) -> Iterable[Path]:
         return ()
 
 
 def tracks_in(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Places (T, N, 2 or 3) and visibility (T, N) in a file of DELTA's.
+    """Places (T, N, 2 or 3), as DELTA counts pixels, and visibility (T, N) in a file of DELTA's.
 
     Raises:
         AnyliftError: missing, damaged, or not a file of DELTA's.

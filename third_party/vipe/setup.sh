@@ -1,7 +1,7 @@
 #!/bin/bash
 # Sets up ViPE in $ANYLIFT_TOOLS/vipe, by default ~/.local/share/anylift/tools/vipe: a virtual environment with PyTorch
 # and the released package, which compiles its CUDA extensions. Needs Python 3.10 or later, an NVIDIA GPU with its
-# driver, and an nvcc of CUDA 12.8 with a C++ compiler. Run it again to go on after a failure.
+# driver, and an nvcc of CUDA 12 (12.8 is its own choice) with a C++ compiler. Run it again to go on after a failure.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 version=1.2.0
@@ -14,6 +14,7 @@ for program in "$python" nvidia-smi nvcc c++; do
   command -v "$program" > /dev/null || stop "$program is not installed; $here/README.md says what is needed"
 done
 nvidia-smi -L | grep -q '^GPU ' || stop "nvidia-smi shows no GPU"
+nvcc --version | grep -q 'release 12\.' || stop "nvcc is not of CUDA 12, which PyTorch for it was built with"
 
 mkdir -p "$folder"
 rm -f "$folder/installed"
