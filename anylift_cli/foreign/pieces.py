@@ -19,7 +19,7 @@ from anylift_cli.artifacts.base import Artifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import AnyliftError
 from anylift_cli.foreign.tools import Tool, require, run_tool
-from anylift_cli.progress import Progress
+from anylift_cli.progress import Progress, Task
 from anylift_cli.video.stills import write_stills
 
 A = TypeVar("A", bound=Artifact)
@@ -106,10 +106,12 @@ def piece_rows(count: int, most: int, overlap: int) -> list[range]:
     return [range(int(start), int(stop) + overlap) for start, stop in pairwise(edges)]
 
 
-def solve_pieces(program: Program[A], clip: Clip, progress: Progress) -> Solved[A]:
+@contextmanager
+def solved_pieces(program: Program[A], clip: Clip, progress: Progress) -> Iterator[Solved[A]]:
     """Run `program` on each piece of `clip` that it has not solved yet, in the platform's cache folder.
 
-    Logs stay there. Images and the program's own files go when their piece is solved, solved pieces when all are.
+    Logs stay there. Images and the program's own files go when their piece is solved, solved pieces at the end of the
+    block, unless it ends with an error.
 
     Raises:
         MissingDependencyError: the tool is not set up here.
@@ -125,26 +127,29 @@ def solve_pieces(program: Program[A], clip: Clip, progress: Progress) -> Solved[
             progress.note(
                 f"{program.tool.stage}: {title} solved {done} of {len(files)} pieces before; the rest follows"
             )
-        with progress.task(f"{program.tool.stage}: {title}", total=len(clip.frame_index), unit="frames") as task:
+        steps = 1 + len(program.commands(folder))
+        with progress.task(f"{program.tool.stage}: {title}", total=steps * len(files), unit="steps") as task:
             for file, part in zip(files, rows, strict=True):
-                if not file.exists():
-                    _solve(program, clip, part, file)
-                task.advance(len(part))
-        solved = [program.kept.load(file) for file in files]
+                if file.exists():
+                    task.advance(steps)
+                else:
+                    _solve(program, clip, part, file, task)
+        yield Solved(version, [program.kept.load(file) for file in files])
         for file in files:
             file.unlink()
-    return Solved(version, solved)
 
 
-def _solve(program: Program[A], clip: Clip, rows: range, file: Path) -> None:
+def _solve(program: Program[A], clip: Clip, rows: range, file: Path, task: Task) -> None:
     work = file.with_suffix("")
     _remove(work, *program.leftovers(work))
     frames = clip.frame_index[rows.start : rows.stop]
     size = write_stills(clip.video, frames, work / STILLS, program.max_size)
+    task.advance()
     log = work / LOG
     try:
         for command in program.commands(work):
             run_tool(program.tool, command, log, cwd=program.cwd, variables=program.variables)
+            task.advance()
         made = program.result(work, rows, size, clip.image_size)
     except AnyliftError as error:
         where = f"frames {frames[0]} to {frames[-1]} of {clip.video}: {error.message}"

@@ -8,13 +8,14 @@ pixels by the intrinsics that DELTA assumes where none are given: a focal length
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.foreign.pieces import Clip, solve_pieces
+from anylift_cli.foreign.pieces import Clip, Solved, solved_pieces
 from anylift_cli.geometry.cameras import project_camera, transform
 from anylift_cli.meshes.surface import cast, spread
 from anylift_cli.objects.base import Anchor, ObjectOptions, ObjectTrack, Prompts, Target
@@ -47,16 +48,17 @@ class DeltaTracks:
             MissingDependencyError: no file of tracks, and DELTA is not set up here.
             AnyliftError: not a file of DELTA, or of another video; DELTA failed.
         """
-        if prompts.tracks is not None:
-            pixels, visible = read_tracks(prompts.tracks, keypoints.image_size, keypoints.frame_index)
-            pieces = [TrackPiece(rows=np.arange(len(pixels)), pixels=pixels, visible=visible)]
-        else:
+        if prompts.tracks is None:
             clip = Clip(video, keypoints.frame_index, tuple(keypoints.image_size.tolist()))
-            pieces = solve_pieces(DeltaProgram(), clip, progress).pieces
-        with progress.task("objects: poses of tracks", total=len(targets), unit="objects") as task:
-            tracks = []
+            source = solved_pieces(DeltaProgram(), clip, progress)
+        else:
+            pixels, visible = read_tracks(prompts.tracks, keypoints.image_size, keypoints.frame_index)
+            whole = TrackPiece(rows=np.arange(len(pixels)), pixels=pixels, visible=visible)
+            source = nullcontext(Solved("", [whole]))
+        tracks = []
+        with source as solved, progress.task("objects: poses of tracks", total=len(targets), unit="objects") as task:
             for target in targets:
-                tracks.append(follow(target, pieces, cameras.K, options.points))
+                tracks.append(follow(target, solved.pieces, cameras.K, options.points))
                 task.advance()
         return tracks
 

@@ -8,21 +8,17 @@ from pathlib import Path
 import cv2
 
 from anylift_cli.errors import AnyliftError
-from anylift_cli.progress import Task
 from anylift_cli.video.reading import read_frames_at
 
 QUALITY = 95
 
 
-def write_stills(
-    video: Path, frame_index: Sequence[int], folder: Path, max_size: int, task: Task | None = None
-) -> tuple[int, int]:
+def write_stills(video: Path, frame_index: Sequence[int], folder: Path, max_size: int) -> tuple[int, int]:
     """Write these frames as `00000.jpg`, `00001.jpg`, … into `folder`, which is made.
 
     Args:
         frame_index: frame numbers, strictly ascending.
         max_size: scale images down to this many pixels on the longer side.
-        task: told of each image.
 
     Returns:
         The images' width and height in pixels.
@@ -34,13 +30,10 @@ def write_stills(
     size = (0, 0)
     for number, frame in enumerate(read_frames_at(video, frame_index, max_size)):
         path = folder / f"{number:05d}.jpg"
-        ok, encoded = cv2.imencode(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        _, encoded = cv2.imencode(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         try:
             path.write_bytes(encoded.tobytes())
         except OSError as error:
             raise AnyliftError(f"{path} cannot be written: {error.strerror}", "free some space") from error
-        assert ok
         size = (frame.image.shape[1], frame.image.shape[0])
-        if task is not None:
-            task.advance()
     return size

@@ -12,7 +12,7 @@ from anylift_cli.cameras.bridges.joining import CameraPiece, joined
 from anylift_cli.cameras.imports.path import CameraPath
 from anylift_cli.cameras.imports.solver import cameras_on_path
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.foreign.pieces import Clip, Program, solve_pieces
+from anylift_cli.foreign.pieces import Clip, Program, solved_pieces
 from anylift_cli.progress import Progress
 
 
@@ -30,11 +30,11 @@ def solve_by(
     if options.focal is not None or options.fov is not None:
         raise UsageError(f"{tool.title} finds the focal length itself", "leave --focal and --fov out")
     frames = keypoints.frame_index
-    solved = solve_pieces(program, Clip(video, frames, tuple(keypoints.image_size.tolist())), progress)
-    whole = joined(solved.pieces)
-    kind = f"{tool.title} ({solved.version})"
-    path = CameraPath(kind, frames[whole.rows], False, whole.world_from_camera, K=whole.K)
-    return cameras_on_path(path, tool.title, video, keypoints, options, progress)
+    with solved_pieces(program, Clip(video, frames, tuple(keypoints.image_size.tolist())), progress) as solved:
+        whole = joined(solved.pieces)
+        kind = f"{tool.title} ({solved.version})"
+        path = CameraPath(kind, frames[whole.rows], False, whole.world_from_camera, K=whole.K)
+        return cameras_on_path(path, tool.title, video, keypoints, options, progress)
 
 
 def piece_of(path: CameraPath, rows: range, title: str, depth: np.ndarray | None = None) -> CameraPiece:
