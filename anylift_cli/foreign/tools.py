@@ -156,16 +156,19 @@ def run_tool(
     with open(log, "ab") as stream:
         stream.write(f"$ {shlex.join(words)}\n".encode())
         stream.flush()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, cwd=cwd,
                 env={**environment, **(variables or {})}, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             raise AnyliftError(
                 f"{tool.title} cannot be started: {error}", f"set it up again: `{tool.setup}`"
             ) from error
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             code = process.wait()
         except BaseException:
             _end(process)
