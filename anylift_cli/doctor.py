@@ -14,12 +14,13 @@ from typing import Any
 
 from anylift_cli import __version__
 from anylift_cli.errors import AnyliftError
+from anylift_cli.foreign.tools import TOOLS, Tool, gpus, lacking, tools_folder
 from anylift_cli.weights_store.fetching import installed
 from anylift_cli.weights_store.finding import fetched_folder, find_weights
 from anylift_cli.weights_store.manifest import external_weights
 
 REINSTALL = "pip install --force-reinstall anylift-cli"
-GROUPS = ("anylift.keypoints", "anylift.cameras", "anylift.lifters", "anylift.exporters")
+GROUPS = ("anylift.keypoints", "anylift.cameras", "anylift.objects", "anylift.lifters", "anylift.exporters")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Part:
         files: weights files that ship with anylift.
         weights: name of the external weights it needs, "" for none.
         install: how to get missing packages.
+        tool: the program in an environment of its own that does the work, None for none.
     """
 
     stage: str
@@ -46,6 +48,7 @@ class Part:
     files: tuple[str, ...] = ()
     weights: str = ""
     install: str = REINSTALL
+    tool: Tool | None = None
 
 
 _CV2 = ("cv2", "opencv-contrib-python")
@@ -60,6 +63,7 @@ PARTS = (
     Part("cameras", "still, rotating", (_CV2,), "Apache-2.0", "190-300 frames/s at 544x306", default=True),
     Part("cameras", "moving", (_CV2, ("pycolmap", "pycolmap")), "BSD", "6 frames/s at 640x360", default=True),
     Part("cameras", "PATH", (_CV2, ("pycolmap", "pycolmap"), ("scipy", "scipy")), "of the tool that wrote it"),
+    *(Part(tool.stage, tool.name, (_CV2,), tool.licence, tool=tool) for tool in TOOLS.values()),
     Part("lift", "optimize", (_TORCH,), "Apache-2.0", "42 frames/s", default=True, files=(_PRIOR, _BODY)),
     Part(
         "lift",
@@ -106,6 +110,8 @@ def examine() -> dict[str, Any]:
         "devices": _devices(),
         "ffmpeg": shutil.which("ffmpeg") or "",
         "weights_folder": str(fetched_folder()),
+        "tools_folder": str(tools_folder()),
+        "gpus": gpus(),
         "disk_free_gib": _free(fetched_folder()),
         "plugins": _plugins(),
         "parts": [asdict(finding) for finding in findings],
@@ -120,7 +126,7 @@ def _finding(part: Part) -> Finding:
             missing, way = problem, part.install
             break
     if not missing:
-        missing, way = _missing_file(part)
+        missing, way = _missing_file(part) if part.tool is None else lacking(part.tool)
     return Finding(part.stage, part.name, not missing, part.default, missing, way, part.licence, part.speed)
 
 

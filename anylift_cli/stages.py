@@ -12,8 +12,9 @@ from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.choosing import AUTO, LIFTERS, ORDER, best_of
-from anylift_cli.errors import MissingDependencyError, UsageError
+from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
+from anylift_cli.foreign.tools import TOOLS, require
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
 from anylift_cli.objects.base import ObjectOptions, Prompts
@@ -46,8 +47,15 @@ def keypoints_stage(options: KeypointOptions) -> Stage:
 
 
 def cameras_stage(options: CameraOptions) -> Stage:
-    """video, keypoints → cameras; "auto" also picks what finds the path of a camera that turns out to move."""
+    """video, keypoints → cameras; "auto" also picks what finds the path of a camera that turns out to move.
+
+    Raises:
+        UsageError: no such backend.
+        MissingDependencyError: a program that is not set up here.
+    """
     backend = _backend("anylift.cameras", options.backend)
+    if backend in TOOLS:
+        backend = f"{backend} ({require(TOOLS[backend])})"
     choice = ""
     if options.backend == AUTO:
         lens_known = options.focal is not None or options.fov is not None
@@ -61,20 +69,18 @@ def cameras_stage(options: CameraOptions) -> Stage:
 
 
 def objects_stage(options: ObjectOptions, prompts: Prompts | None = None) -> Stage:
-    """video, keypoints, cameras, prompts → objects; "auto" is the best tracker that is here."""
+    """video, keypoints, cameras, prompts → objects; "auto" is the best tracker that is here.
+
+    Without prompts it will not be run.
+    """
     if options.backend == AUTO:
-        return _best("anylift.objects", lambda name: _tracker(replace(options, backend=name), prompts))
+        return _best("anylift.objects", lambda name: objects_stage(replace(options, backend=name), prompts))
     backend = _backend("anylift.objects", options.backend)
+    if options.backend in TOOLS and prompts is not None and prompts.tracks is None:
+        backend = f"{backend} ({require(TOOLS[options.backend])})"
     from anylift_cli.objects.stage import STAGE_VERSION, run_objects
 
     return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend)
-
-
-def _tracker(options: ObjectOptions, prompts: Prompts | None) -> Stage:
-    """The stage of one tracker, unless it needs tracks that were not given."""
-    if options.backend == "delta" and (prompts is None or prompts.tracks is None):
-        raise MissingDependencyError("no tracks of DELTA were given", "--object-tracks FILE")
-    return objects_stage(options, prompts)
 
 
 def prompts_source(prompts: Prompts) -> Source:

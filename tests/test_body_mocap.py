@@ -14,7 +14,15 @@ from anylift_cli.body.skeleton import BODY24, BODY24_MIRROR, SMPL_JOINTS, SMPL_M
 from anylift_cli.errors import AnyliftError
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.training.body_variety import arms_exchanged, mirrored, reproportioned, tumbled, turned, varied
+from anylift_cli.training.body_variety import (
+    arms_exchanged,
+    loosened,
+    mirrored,
+    reproportioned,
+    tumbled,
+    turned,
+    varied,
+)
 
 SHARED = Path(__file__).parents[2] / "shared/data/mocap"
 needs_mocap = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/mocap is absent")
@@ -269,6 +277,27 @@ def test_exchanged_arms_move_as_the_others_do(clips):
     same = joints[:1].repeat(2, 1, 1, 1)
     same[1] = turned(same[1:], clips[1][:1], torch.tensor([1.0]))[0]
     assert torch.allclose(arms_exchanged(same, torch.tensor([True, True])), same, atol=1e-4)
+
+
+def test_loose_people_keep_their_bones_and_their_place(clips):
+    joints, axes = clips
+    other, other_axes = loosened(joints, axes, 30.0, torch.tensor([False, True, True]), Draw.seeded(1))
+    assert torch.allclose(other[0], joints[0], atol=1e-6) and torch.allclose(other_axes[0], axes[0], atol=1e-6)
+    assert torch.equal(other[:, :, 0], joints[:, :, 0])
+    parents = list(SMPL_PARENTS[1:])
+    bones, other_bones = ((points[:, :, 1:] - points[:, :, parents]).norm(dim=-1) for points in (joints, other))
+    assert torch.allclose(other_bones, bones, atol=1e-5)
+    legs = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot")]
+    assert torch.equal(other[:, :, legs], joints[:, :, legs])
+    moved = (other - joints)[1:].norm(dim=-1).mean((0, 1))
+    assert moved[J["left_hand"]] > 2 * moved[J["neck"]] > 0.02
+    points, other_points = mocap_points(joints, axes), mocap_points(other, other_axes)
+    head = [K[name] for name in ("nose", "left_ear", "right_ear")]
+    before, after = (torch.cdist(part[:, :, head], part[:, :, head]) for part in (points, other_points))
+    assert torch.allclose(before, after, atol=1e-3)
+    assert (other_points - points)[1:, :, head].norm(dim=-1).mean() > 0.05
+    speed = (other.diff(dim=1) - joints.diff(dim=1))[1:].norm(dim=-1).max() * 30
+    assert speed < 3.0
 
 
 def test_tumbling_turns_the_whole_body_about_the_pelvis(clips):

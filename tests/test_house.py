@@ -135,7 +135,7 @@ def test_every_package_is_installed():
     setup.read(ROOT / "setup.cfg")
     listed = set(setup["options"]["packages"].split())
     present = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
-    assert listed == present | {"anylift_cli.weights"}
+    assert listed == present | {"anylift_cli.third_party", "anylift_cli.weights"}
 
 
 def test_entry_points_name_what_exists():

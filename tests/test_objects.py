@@ -126,6 +126,7 @@ def test_delta_tracks_become_points(scene, filmed, tmp_path, width):
     pixels[:, face >= 0] = project_camera(camera, scene.K)[:, face >= 0]
     visible = np.ones(pixels.shape[:2], bool)
     visible[16:24] = False
+    pixels = pixels - 0.5
     coords = pixels
     if width == 3:
         depth = np.linspace(1, 3, len(grid))[None].repeat(40, 0)

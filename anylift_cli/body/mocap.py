@@ -28,6 +28,8 @@ _REST_FOOT_LENGTH = 0.137
 _REST_HEEL = (0.007, -0.062, -0.030)
 _REST_SMALL_TOE = (0.044, 0.009, 0.046)
 """Offsets from ankle and toe base, m, in the foot's axes (outwards, up, from ankle to toe base)."""
+AXES_OF = J["head"], J["left_ankle"], J["right_ankle"]
+"""Joints whose orientation mocap keeps."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def read_mocap(path: Path) -> Mocap:
     _check(path, stored)
     joints = torch.from_numpy(stored["joints"].astype(np.float32)).clone()
     rotations = _global_rotations(torch.from_numpy(stored["local_quat_wxyz"].astype(np.float32)))
-    axes = rotations[:, [J["head"], J["left_ankle"], J["right_ankle"]]] @ _rest_axes(joints, rotations)
+    axes = rotations[:, list(AXES_OF)] @ _rest_axes(joints, rotations)
     for begin, count, floor in zip(stored["clip_start"], stored["clip_len"], stored["floor_z"], strict=True):
         joints[begin : begin + count, :, 2] -= float(floor)
     return Mocap(

@@ -31,7 +31,16 @@ def _tables(about: dict[str, Any]) -> Any:
     from rich.table import Table
 
     machine = Table("machine", "", box=None)
-    for name in ("anylift", "python", "platform", "cores", "memory_gib", "weights_folder", "disk_free_gib"):
+    for name in (
+        "anylift",
+        "python",
+        "platform",
+        "cores",
+        "memory_gib",
+        "weights_folder",
+        "tools_folder",
+        "disk_free_gib",
+    ):
         machine.add_row(name.replace("_gib", ", GiB").replace("_", " "), escape(str(about[name])))
     for device in about["devices"]:
         machine.add_row("device", escape(", ".join(str(value) for value in device.values())))

@@ -186,17 +186,15 @@ LocalPoses = Annotated[
         "folder of GVHMR, WHAM, TRAM, GLAMR or ROMP.",
     ),
 ]
-Camera = Annotated[
-    str,
-    typer.Option(
-        "--cameras",
-        "--camera",
-        metavar="KIND|PATH",
-        autocompletion=backends("anylift.cameras"),
-        help="How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; or a solved path: "
-        "a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or anylift.",
-    ),
-]
+_CAMERA = {
+    "metavar": "KIND|PATH",
+    "autocompletion": backends("anylift.cameras"),
+    "help": "How the camera moves: auto, still, rotating (pans and zooms from one place) or moving; a program that "
+    "solves it: megasam, vipe; or a solved path: a file or folder of MegaSaM, ViPE, COLMAP, TUM, KITTI, TRAM or "
+    "anylift.",
+}
+Camera = Annotated[str, typer.Option("--cameras", "--camera", **_CAMERA)]
+CameraAlone = Annotated[str, typer.Option("--cameras", "--camera", "--backend", **_CAMERA)]
 Focal = Annotated[float | None, typer.Option(metavar="PX", min=1, help="Focal length in pixels, when known.")]
 Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="Horizontal field of view, when known.")]
 Lifter = Annotated[
@@ -262,18 +260,19 @@ Masks = Annotated[
         **_OBJECTS,
     ),
 ]
-ObjectTracker = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        autocompletion=backends("anylift.objects", "auto"),
-        help="What follows the objects, or auto.",
-        **_OBJECTS,
-    ),
-]
+_TRACKER = {
+    "metavar": "NAME",
+    "autocompletion": backends("anylift.objects", "auto"),
+    "help": "What follows the objects: auto, lucas-kanade, or delta, a program of its own.",
+    **_OBJECTS,
+}
+ObjectTracker = Annotated[str, typer.Option("--object-tracker", **_TRACKER)]
+ObjectTrackerAlone = Annotated[str, typer.Option("--object-tracker", "--tracker", "--backend", **_TRACKER)]
 ObjectTracks = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Point tracks of DELTA, for --object-tracker delta.", **_OBJECTS),
+    typer.Option(
+        metavar="FILE", help="Point tracks of DELTA, for the tracker delta; without them DELTA is run.", **_OBJECTS
+    ),
 ]
 Contacts = Annotated[
     bool,

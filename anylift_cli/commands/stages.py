@@ -54,7 +54,7 @@ def cameras(
     video: opt.Video,
     keypoints: KeypointsFile,
     out: Out = None,
-    camera: opt.Camera = "auto",
+    camera: opt.CameraAlone = "auto",
     focal: opt.Focal = None,
     fov: opt.Fov = None,
 ) -> None:
@@ -83,7 +83,7 @@ def objects(
     object_size: opt.ObjectSizes = None,
     points: opt.Points = None,
     mask: opt.Masks = None,
-    object_tracker: opt.ObjectTracker = "auto",
+    object_tracker: opt.ObjectTrackerAlone = "auto",
     object_tracks: opt.ObjectTracks = None,
 ) -> None:
     """Follow objects whose meshes are known.

@@ -1,4 +1,4 @@
-"""Other people, and people doing other things: mirrored, taller, with others' arms, tumbling (ALGORITHM 8.2)."""
+"""Other people, and people doing other things: mirrored, taller, with others' arms, loose, tumbling (ALGORITHM 8.2)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from anylift_cli.body.mocap import AXES_OF
 from anylift_cli.body.skeleton import SMPL_JOINTS, SMPL_MIRROR, SMPL_PARENTS, J
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.geometry.vectors import unit
@@ -25,6 +26,14 @@ for _index, _names in enumerate(_GROUPS):
         _BONE_GROUP[SMPL_MIRROR[J[_name]]] = _index
 _SHOULDERS = (J["left_shoulder"], J["right_shoulder"])
 _ARMS = [[J[f"{side}_{part}"] for part in ("elbow", "wrist", "hand")] for side in ("left", "right")]
+_LOOSENESS = {
+    "spine1": 0.12, "neck": 0.15, "left_shoulder": 0.35, "right_shoulder": 0.35, "left_elbow": 0.25,
+    "right_elbow": 0.25,
+}  # fmt: skip
+"""Deviation, rad about each axis, by which what hangs on a joint strays, the trunk before the limbs. Legs keep to the
+floor."""
+_STRAYING = 0.05, 0.5
+"""Hz, slowest and fastest."""
 _TOPPLED, _SPIN = 1.2, 4.0
 """Deviation of a tumbling body's tilt, and of its rate per second, rad."""
 _MIRROR = torch.tensor([-1.0, 1.0, 1.0])
@@ -79,6 +88,22 @@ def arms_exchanged(joints: Tensor, which: Tensor) -> Tensor:
     return torch.where(which[:, None, None, None], changed, joints)
 
 
+def loosened(joints: Tensor, axes: Tensor, fps: float, which: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Clips of which those `which` (B,) hold trunk, head and arms differently, slowly more or less so."""
+    batch, frames = joints.shape[:2]
+    times = torch.arange(frames, device=joints.device) / fps
+    joints, axes = joints.clone(), axes.clone()
+    for name, deviation in _LOOSENESS.items():
+        stray = deviation * draw.wander((batch, 3), times, *_STRAYING)
+        turn = matrix_from_axis_angle(stray * which[:, None, None])
+        pivot, hanging = J[name], _hanging_on(J[name])
+        offset = joints[:, :, hanging] - joints[:, :, pivot, None]
+        joints[:, :, hanging] = joints[:, :, pivot, None] + offset @ turn.transpose(-1, -2)
+        moved = [index for index, joint in enumerate(AXES_OF) if joint in hanging]
+        axes[:, :, moved] = turn[:, :, None] @ axes[:, :, moved]
+    return joints, axes
+
+
 def tumbled(joints: Tensor, axes: Tensor, fps: float, which: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """Clips of which those `which` (B,) tilt and turn over about a level axis through the pelvis."""
     batch, frames = joints.shape[:2]
@@ -97,6 +122,15 @@ def varied(joints: Tensor, axes: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     joints, axes = mirrored(joints, axes, draw.chance((batch,), 0.5))
     joints, axes = turned(joints, axes, draw.uniform((batch,), 0, 2 * math.pi))
     return reproportioned(joints, draw), axes
+
+
+def _hanging_on(joint: int) -> list[int]:
+    """The joints that move when this one turns."""
+    found = [joint]
+    for child in range(joint + 1, len(SMPL_PARENTS)):
+        if SMPL_PARENTS[child] in found:
+            found.append(child)
+    return found[1:]
 
 
 def _chest(joints: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from anylift_cli.artifacts.base import declared_arrays, read_npz
 from anylift_cli.cameras.imports.path import CameraPath, rigid, with_size
-from anylift_cli.errors import UsageError
+from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.foreign.fields import arrays_of
 
 KEYS = {"intrinsic", "cam_c2w", "images"}
@@ -44,3 +46,20 @@ def resized(width: int, height: int) -> tuple[int, int]:
     """The size to which MegaSaM resizes an image (camera_tracking_scripts/test_demo.py)."""
     factor = np.sqrt(PIXELS / (height * width))
     return int(width * factor), int(height * factor)
+
+
+def median_depths(path: Path) -> np.ndarray:
+    """(T,) median depth of each image in the unit of the path, read image by image: together they fill gigabytes.
+
+    Raises:
+        AnyliftError: damaged, or without depths of all images.
+    """
+    shape, dtype = declared_arrays(path).get("depths", ((), np.dtype(float)))
+    if len(shape) != 3 or 0 in shape:
+        raise AnyliftError(f"{path} holds no depths", "was it written completely?")
+    size = int(np.prod(shape[1:])) * dtype.itemsize
+    with zipfile.ZipFile(path) as archive, archive.open("depths.npy") as stream:
+        version = npy_format.read_magic(stream)
+        (npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0)(stream)
+        medians = [float(np.median(np.frombuffer(stream.read(size), dtype)[::STEP])) for _ in range(shape[0])]
+    return np.array(medians)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,56 +38,70 @@ class ImportedCameras:
         """See `CameraSolver.solve`."""
         file = Path(options.backend)
         path = read_path(file, probe(video))
-        K, source = _intrinsics(file, path, video, keypoints, options)
-        at = keypoints.timestamps if path.in_seconds else keypoints.frame_index.astype(float)
-        confidence = _confidence(file, path, at, keypoints)
-        poses = _interpolated(path.places, path.world_from_camera, at)
-        first = invert(poses[0])
-        up, up_source = up_direction((first @ poses)[:, :3, :3], "camera x axes")
-        if path.up is not None:
-            up, up_source = first[:3, :3] @ path.up, path.up_source
-        if (uncovered := float((confidence == 0).mean())) > 0:
-            progress.note(
-                f"cameras: {file.name} has no pose for {uncovered:.0%} of the frames; the nearest is held there"
-            )
-        motion = path.motion or _motion(path)
-        metric = path.metric or motion != "moving"
-        return CamerasArtifact(
-            world_from_camera=first @ poses,
-            K=K if path.K is None else _numbers(path.places, K, at),
-            confidence=confidence,
-            up=up,
-            timestamps=keypoints.timestamps,
-            image_size=keypoints.image_size,
-            meta={
-                "motion": motion,
-                "scale": "metric" if metric else "arbitrary",
-                "focal_source": source,
-                "focal_uncertainty": None,
-                "up_source": up_source,
-                "reason": f"{path.kind} ({file.name})",
-                "figures": {"poses": len(path.places), "covered": 1 - uncovered},
-            },
-        )
+        named = replace(path, kind=f"{path.kind} ({file.name})")
+        return cameras_on_path(named, str(file), video, keypoints, options, progress)
+
+
+def cameras_on_path(
+    path: CameraPath, source: str, video: Path, keypoints: KeypointsArtifact, options: CameraOptions, progress: Progress
+) -> CamerasArtifact:
+    """The cameras of the frames of `keypoints` on a solved path.
+
+    Args:
+        source: where the path comes from, for messages.
+
+    Raises:
+        UsageError: a focal length is missing, or given where the path has one.
+        AnyliftError: the path covers too little of the clip.
+    """
+    K, focal_source = _intrinsics(source, path, video, keypoints, options)
+    at = keypoints.timestamps if path.in_seconds else keypoints.frame_index.astype(float)
+    confidence = _confidence(source, path, at, keypoints)
+    poses = _interpolated(path.places, path.world_from_camera, at)
+    first = invert(poses[0])
+    up, up_source = up_direction((first @ poses)[:, :3, :3], "camera x axes")
+    if path.up is not None:
+        up, up_source = first[:3, :3] @ path.up, path.up_source
+    if (uncovered := float((confidence == 0).mean())) > 0:
+        progress.note(f"cameras: {source} has no pose for {uncovered:.0%} of the frames; the nearest is held there")
+    motion = path.motion or _motion(path)
+    metric = path.metric or motion != "moving"
+    return CamerasArtifact(
+        world_from_camera=first @ poses,
+        K=K if path.K is None else _numbers(path.places, K, at),
+        confidence=confidence,
+        up=up,
+        timestamps=keypoints.timestamps,
+        image_size=keypoints.image_size,
+        meta={
+            "motion": motion,
+            "scale": "metric" if metric else "arbitrary",
+            "focal_source": focal_source,
+            "focal_uncertainty": None,
+            "up_source": up_source,
+            "reason": path.kind,
+            "figures": {"poses": len(path.places), "covered": 1 - uncovered},
+        },
+    )
 
 
 def _intrinsics(
-    file: Path, path: CameraPath, video: Path, keypoints: KeypointsArtifact, options: CameraOptions
+    source: str, path: CameraPath, video: Path, keypoints: KeypointsArtifact, options: CameraOptions
 ) -> tuple[np.ndarray, str]:
     """Of each pose of the path where it has them, else of each frame; and where they come from."""
     if path.K is not None:
         if options.focal is not None or options.fov is not None:
-            raise UsageError(f"{file} has its own focal length", "leave --focal and --fov out")
+            raise UsageError(f"{source} has its own focal length", "leave --focal and --fov out")
         return path.K, "solved"
     prior = focal_prior(video, keypoints.image_size, options)
     if not prior.known:
-        raise UsageError(f"{file} ({path.kind}) does not hold the focal length", "give --focal PX or --fov DEG")
+        raise UsageError(f"{source} does not hold the focal length", "give --focal PX or --fov DEG")
     return np.tile(
         intrinsics_matrix(prior.focal, *keypoints.image_size), (len(keypoints.timestamps), 1, 1)
     ), prior.source
 
 
-def _confidence(file: Path, path: CameraPath, at: np.ndarray, keypoints: KeypointsArtifact) -> np.ndarray:
+def _confidence(source: str, path: CameraPath, at: np.ndarray, keypoints: KeypointsArtifact) -> np.ndarray:
     """1 at a pose's own frame, less between poses, 0 before the first, after the last and in long gaps."""
     interval = float(np.median(np.diff(keypoints.timestamps)))
     unit = interval if path.in_seconds else 1.0
@@ -98,7 +113,7 @@ def _confidence(file: Path, path: CameraPath, at: np.ndarray, keypoints: Keypoin
     confidence = np.where(nearest <= NEAR * unit, 1.0, np.where(inside, 1 - gap / (2 * LONGEST_GAP), 0.0))
     if (confidence > 0).mean() < LEAST_COVERED:
         raise AnyliftError(
-            f"{file} has a pose for only {(confidence > 0).mean():.0%} of the frames with people",
+            f"{source} has a pose for only {(confidence > 0).mean():.0%} of the frames with people",
             "give the path of this video; frames are counted from 0 over the whole file",
         )
     return confidence

@@ -1,0 +1,1 @@
+"""Programs of others that solve cameras, run in environments of their own: one module per program."""
