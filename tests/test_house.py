@@ -23,11 +23,11 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 STAGES = ("keypoints", "cameras", "objects", "lifting", "fitting", "export")
 LAYERS = (
-    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
+    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps", "warm"),
     ("artifacts", "body", "meshes", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     (
-        "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",
+        "pipeline", "outputs", "stages", "chain", "batch", "report", "synthetic", "evaluation", "training", "editing",
         "describe", "doctor",
     ),
     ("commands", "console"),

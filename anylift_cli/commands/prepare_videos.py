@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from anylift_cli.pipeline import Source, Stage
     from anylift_cli.training.clips import Cut
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 TABLE = "clips.csv"
 
 
@@ -45,10 +44,11 @@ def prepare_videos(
     """
     from anylift_cli.pipeline import check_writable, work_folder
     from anylift_cli.stages import cameras_stage, keypoints_stage
+    from anylift_cli.video.names import VIDEO_SUFFIXES
 
-    files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not files:
-        raise NothingFoundError(f"{videos} holds no video", f"names should end with one of {', '.join(SUFFIXES)}")
+        raise NothingFoundError(f"{videos} holds no video", f"names should end with one of {', '.join(VIDEO_SUFFIXES)}")
     check_writable(out, "--out")
     stages = keypoints_stage(keypoints), cameras_stage(cameras)
     rows: list[Row] = []

@@ -10,7 +10,7 @@ import typer
 from anylift_cli.commands import options as opt
 
 if TYPE_CHECKING:
-    from anylift_cli.chain import ShotResult
+    from anylift_cli.chain import Request, ShotResult
 
 FIGURES = {
     "reprojection_percent": "reprojection error, % of the person's height",
@@ -27,8 +27,7 @@ FOLDERS = ("colmap",)
 """Formats that are no single file, which `run` could keep up to date."""
 
 
-@opt.command
-def run(
+def request_of(
     common: opt.Common,
     video: opt.Video,
     out: Annotated[
@@ -72,31 +71,25 @@ def run(
     object_tracker: opt.ObjectTracker = "lucas-kanade",
     object_tracks: opt.ObjectTracks = None,
     contacts: opt.Contacts = True,
-) -> None:
-    """Lift a video to 3D motion.
+) -> Request:
+    """What the options of `run` ask for.
 
-    Stages that are still valid from an earlier run are reused; the table at the end says which were run, and why.
-
-    With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz; FBX, glTF
-    and USD files hold all persons of a shot. `anylift export` has the choices of axes, unit, names and rest pose.
-
-    With --object, things that people handle are followed too and come into the same world; docs/hoi.md tells how.
-
-    Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
+    Raises:
+        UsageError: options that contradict each other.
     """
     opt.check_focal(focal, fov)
     opt.check_range(start, end)
     prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
 
     from anylift_cli.cameras.base import CameraOptions
-    from anylift_cli.chain import Request, run_chain
+    from anylift_cli.chain import Request
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.objects.base import ObjectOptions
 
     motion, exports = _files(out, {"bvh": bvh, "fbx": fbx, "glb": glb, "usd": usd})
-    request = Request(
+    return Request(
         video=video,
         out=motion,
         work_dir=common.work_dir or motion.with_suffix(".anylift"),
@@ -111,8 +104,27 @@ def run(
         report=report,
         force=common.force or (),
     )
+
+
+@opt.command
+@opt.with_options_of(request_of)
+def run(common: opt.Common, **given: Any) -> None:
+    """Lift a video to 3D motion.
+
+    Stages that are still valid from an earlier run are reused; the table at the end says which were run, and why.
+
+    With --person all or --shot all, further results go beside --out as NAME.person2.npz and NAME.shot2.npz; FBX, glTF
+    and USD files hold all persons of a shot. `anylift export` has the choices of axes, unit, names and rest pose.
+
+    With --object, things that people handle are followed too and come into the same world; docs/hoi.md tells how.
+
+    Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
+    """
+    from anylift_cli.chain import run_chain
+
+    request = request_of(common, **given)
     shots = run_chain(request, common.progress)
-    common.show(_as_json(video, request.work_dir, shots), lambda: _tables(shots))
+    common.show(_as_json(request.video, request.work_dir, shots), lambda: _tables(shots))
 
 
 def _files(out: Path, asked: dict[str, Path | None]) -> tuple[Path, dict[str, Path]]:
