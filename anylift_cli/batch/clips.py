@@ -87,7 +87,8 @@ def _clips_of(given: str) -> Iterator[Clip]:
         yield _clip(str(path.absolute()), path.name)
     elif _MAGIC.search(given):
         root = Path(*_before_magic(path.parts))
-        files = sorted(Path(name) for name in glob.glob(given, recursive=True))
+        matches = (Path(name) for name in glob.glob(given, recursive=True))
+        files = sorted(file for file in matches if not _is_reached_by_link(file, root))
         yield from (
             _clip(str(file.absolute()), file.relative_to(root).as_posix())
             for file in files
@@ -102,6 +103,11 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders.sort()
         yield from (Path(place, name) for name in sorted(names))
+
+
+def _is_reached_by_link(file: Path, root: Path) -> bool:
+    """Whether a folder between `root` and the file is a link: globs would follow it round and round."""
+    return any(Path(root, folder).is_symlink() for folder in file.relative_to(root).parents if folder.name)
 
 
 def _before_magic(parts: Sequence[str]) -> list[str]:

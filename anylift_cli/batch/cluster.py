@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from anylift_cli.batch.schedule import Event, Finished, Lost, Ready
-from anylift_cli.batch.work import Job, Record, lift_clip
+from anylift_cli.batch.work import Job, Record, lift_clip, prepare
 from anylift_cli.errors import AnyliftError, MissingDependencyError
 from anylift_cli.warm import Shelf
 
@@ -28,7 +28,8 @@ class Lifter:
         self._shelf = Shelf()
 
     def ready(self) -> None:
-        """Answers once the actor has a place."""
+        """Answers once the actor has a place and can begin."""
+        prepare()
 
     def lift(self, job: Job) -> Record:
         """See `batch.work.lift_clip`."""

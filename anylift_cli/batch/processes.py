@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from anylift_cli.batch.schedule import Doing, Event, Finished, Lost, Ready
-from anylift_cli.batch.work import Job, Record, lift_clip
+from anylift_cli.batch.work import Job, Record, lift_clip, prepare
 from anylift_cli.errors import Interrupted
 from anylift_cli.memory import available
 from anylift_cli.warm import Shelf
@@ -36,6 +36,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    busy: bool = False
 
 
 class Processes:
@@ -61,6 +62,7 @@ class Processes:
             self._workers[process.pid] = _Worker(process, pipe)
 
     def give(self, worker: int, job: Job) -> None:
+        self._workers[worker].busy = True
         try:
             self._workers[worker].pipe.send(job)
         except OSError:
@@ -72,7 +74,9 @@ class Processes:
         for pipe in wait(list(numbers), seconds):
             number = numbers[pipe]
             try:
-                events.append(_event(number, pipe.recv()))
+                told = pipe.recv()
+                self._workers[number].busy &= not isinstance(told, Record)
+                events.append(_event(number, told))
             except (EOFError, OSError):
                 events.append(Lost(number, self._bury(number)))
         return events
@@ -84,7 +88,7 @@ class Processes:
     def close(self) -> None:
         for worker in self._workers.values():
             worker.pipe.close()
-            if sys.platform != "win32" and worker.process.is_alive():
+            if worker.busy and sys.platform != "win32" and worker.process.is_alive():
                 os.kill(worker.process.pid, signal.SIGINT)
         until = time.monotonic() + _GRACE
         for number in list(self._workers):
@@ -146,12 +150,14 @@ def _serve(pipe: Connection, threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     shelf = Shelf()
     try:
+        prepare()
         pipe.send(None)
         while True:
             job = pipe.recv()
             with shelf.in_use():
                 pipe.send(lift_clip(job, _Telling(pipe)))
     except (EOFError, OSError, KeyboardInterrupt, Interrupted):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         shelf.close()
 
 

@@ -21,7 +21,7 @@ _LOST_AT_START = 3
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has started and waits for work."""
+    """A worker has loaded what every clip needs and waits for work."""
 
     worker: Hashable
 
