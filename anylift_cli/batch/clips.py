@@ -16,8 +16,9 @@ from typing import Any
 
 from anylift_cli.batch.storage import file_system, is_url
 from anylift_cli.errors import UsageError
-from anylift_cli.video.names import VIDEO_SUFFIXES
 
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+"""In lower case; what a folder is searched for."""
 MANIFESTS = (".csv", ".jsonl", ".ndjson")
 _MAGIC = re.compile(r"[*?\[]")
 

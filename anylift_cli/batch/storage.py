@@ -17,7 +17,7 @@ from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-    from anylift_cli.chain import Request
+    from anylift_cli.request import Request
 
 WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "az", "oci", "hf", "memory")
 """Protocols of object stores: an object appears there whole or not at all."""

@@ -18,8 +18,9 @@ from anylift_cli.errors import AnyliftError, Interrupted, NothingFoundError, Usa
 from anylift_cli.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from anylift_cli.chain import Request, ShotResult
+    from anylift_cli.chain import ShotResult
     from anylift_cli.pipeline import Outcome
+    from anylift_cli.request import Request
 
 DONE, UNCHANGED, EMPTY, FAILED = "done", "unchanged", "empty", "failed"
 """Lifted now; nothing to do; nobody in the video; anything else."""

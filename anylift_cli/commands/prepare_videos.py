@@ -42,9 +42,9 @@ def prepare_videos(
         NothingFoundError: no video in the folder, or no clip in the videos.
         AnyliftError: `out` cannot be written.
     """
+    from anylift_cli.batch.clips import VIDEO_SUFFIXES
     from anylift_cli.pipeline import check_writable, work_folder
     from anylift_cli.stages import cameras_stage, keypoints_stage
-    from anylift_cli.video.names import VIDEO_SUFFIXES
 
     files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not files:

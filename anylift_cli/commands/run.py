@@ -10,7 +10,8 @@ import typer
 from anylift_cli.commands import options as opt
 
 if TYPE_CHECKING:
-    from anylift_cli.chain import Request, ShotResult
+    from anylift_cli.chain import ShotResult
+    from anylift_cli.request import Request
 
 FIGURES = {
     "reprojection_percent": "reprojection error, % of the person's height",
@@ -82,11 +83,11 @@ def request_of(
     prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
 
     from anylift_cli.cameras.base import CameraOptions
-    from anylift_cli.chain import Request
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.objects.base import ObjectOptions
+    from anylift_cli.request import Request
 
     motion, exports = _files(out, {"bvh": bvh, "fbx": fbx, "glb": glb, "usd": usd})
     return Request(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anylift_cli.report.quality import Series
+if TYPE_CHECKING:
+    from anylift_cli.report.quality import Series
 
 GOOD, FAIR, POOR = "good", "fair", "poor"
 WINDOW = 1.0
