@@ -80,11 +80,7 @@ def _urgency(record: Mapping[str, Any]) -> tuple[int, float, str]:
 
 def _card(record: Mapping[str, Any]) -> str:
     verdict = _verdict(record)
-    picture = (
-        f'<img loading="lazy" alt="" src="{_link(record["thumbnail"])}">'
-        if record.get("thumbnail")
-        else '<div class="nothing"></div>'
-    )
+    picture = f'<img loading="lazy" alt="" src="{_link(record["thumbnail"])}">' if record.get("thumbnail") else ""
     about = [
         f"<strong>{_text(record.get('clip'))}</strong>",
         f'<span class="badge {_LOOKS.get(verdict, "poor")}">{_text(verdict)}</span>',
