@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anylift_cli.commands import options as opt
-from anylift_cli.commands.run import request_of, run
+from anylift_cli.commands.run import FILES, request_of, run
 from anylift_cli.errors import AnyliftError, NothingFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _formats(value: str) -> str:
 
 
 @opt.command
-@opt.with_options_of(request_of, leave_out=OF_THE_BATCH)
+@opt.with_options_of(request_of, leave_out=FILES)
 def batch(
     common: opt.Common,
     inputs: Annotated[
@@ -164,12 +164,12 @@ def _job(
     from anylift_cli.batch.work import EMPTY, Job
 
     out = Path(f"{clip.name}.npz")
-    files = {name: out.with_suffix(f".{name}") if name in formats else None for name in FORMATS}
-    files |= {"overlay": out.with_suffix(".overlay.mp4") if overlay else None}
-    files |= {"report": out.with_suffix(".html") if report else None}
+    exports = {name: out.with_suffix(f".{name}") for name in formats}
+    drawn = out.with_suffix(".overlay.mp4") if overlay else None
+    page = out.with_suffix(".html") if report else None
     try:
         options = {**given, **rows.values(clip)}
-        request = request_of(common, video=Path(clip.source), out=out, **files, **options)
+        request = request_of(common, Path(clip.source), out, exports, drawn, page, **options)
     except UsageError as error:
         return Job(clip.name, clip.source, place, None, reason=error.message, hint=error.hint)
     if before is None or before.get("status") != EMPTY or common.force:
