@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from long_videos import write_long_video
 
 from anylift_cli.batch.results import read_results
 
@@ -49,14 +50,14 @@ def free_port() -> int:
 
 @pytest.mark.slow
 def test_a_cluster_goes_on_after_a_worker_and_a_machine_are_lost(scene_folder, tmp_path):
-    """Two clips that hang, each on a machine of its own. One worker is killed, then the other's machine is lost; the
-    clips, now good ones, are lifted by those that take their place, as a run without Ray lifts them."""
+    """Two long clips, each on a machine of its own. One worker is killed, then the other's machine is lost; the clips,
+    short ones by now, are lifted by those that take their place, as a run without Ray lifts them."""
     pytest.importorskip("ray", reason="needs the extra `ray`")
     from ray.cluster_utils import Cluster
 
     videos = {name: tmp_path / f"{name}.mp4" for name in ("one", "two")}
     for video in videos.values():
-        os.mkfifo(video)
+        write_long_video(video)
     (tmp_path / "clips.jsonl").write_text(rows(scene_folder, {name: str(video) for name, video in videos.items()}))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:

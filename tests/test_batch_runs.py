@@ -1,4 +1,4 @@
-"""Batches that really run: workers, clips that hang, workers and drivers that are killed, stores."""
+"""Batches that really run: workers, clips that take too long, workers and drivers that are killed, stores."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from long_videos import write_long_video
 
 from anylift_cli.batch.results import read_results
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="hanging videos are made of named pipes")
 SLOWEST = 300
 """Seconds that a busy machine may take."""
 QUICK = {"OMP_NUM_THREADS": "1"}
@@ -83,18 +83,12 @@ def test_what_is_finished_is_kept_wherever_it_lies(lifted, tmp_path):
     assert not list(moved.rglob("*.part"))
 
 
-def hanging(folder: Path) -> Path:
-    """A video that is being read for ever."""
-    os.mkfifo(folder / "hangs.mp4")
-    return folder / "hangs.mp4"
-
-
 @pytest.fixture
 def driver(tmp_path) -> Iterator[subprocess.Popen]:
-    """A batch of a clip that hangs and one that is no video."""
+    """A batch of a clip that is no video and one that takes minutes."""
     videos = tmp_path / "videos"
     videos.mkdir()
-    hanging(videos)
+    write_long_video(videos / "long.mp4")
     (videos / "broken.mp4").write_text("no video")
     command = [
         sys.executable,
@@ -127,7 +121,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_clip_listed(driver, tmp_pat
     time.sleep(1)
     worker.kill()
     assert driver.wait(SLOWEST) == 1
-    reason = read_results(str(tmp_path / "out"))["hangs"]["reason"]
+    reason = read_results(str(tmp_path / "out"))["long"]["reason"]
     assert "the worker was lost" in reason and "signal 9" in reason
 
 
@@ -150,12 +144,12 @@ def test_ctrl_c_ends_all_and_keeps_account(driver, tmp_path):
 def test_a_clip_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
-    hanging(videos)
+    write_long_video(videos / "long.mp4")
     for number in range(3):
         (videos / f"broken{number}.mp4").write_text("no video")
     told = batch(videos, tmp_path / "out", "--timeout", 15, "--retry", 0, "--workers", 2, code=1)
     reasons = {clip["clip"]: clip["reason"] for clip in told["clips"]}
-    assert "not done within 15 s" in reasons.pop("hangs")
+    assert "not done within 15 s" in reasons.pop("long")
     assert len(reasons) == 3 and all("is not a video" in reason for reason in reasons.values())
 
 
