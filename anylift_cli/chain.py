@@ -58,11 +58,11 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
         Interrupted: Ctrl-C; finished stages are kept.
     """
     _check(request)
+    lift_stage(request.lift)
     stages = Stages(
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
         objects_stage(request.objects, request.prompts),
-        lift_stage(request.lift),
         fit_stage(request.fit, with_objects=request.prompts is not None),
     )
     with work_folder(request.work_dir):
@@ -117,12 +117,11 @@ def check_device(device: str) -> None:
 
 @dataclass(frozen=True)
 class Stages:
-    """The chain."""
+    """The chain but for the lift, whose lifter may depend on what the keypoints hold."""
 
     keypoints: Stage
     cameras: Stage
     objects: Stage
-    lift: Stage
     fit: Stage
 
 
@@ -164,7 +163,7 @@ def _run_all_shots(request: Request, stages: Stages, video: Source, progress: Pr
             report=request.report and numbered(request.report, shot=number),
             work_dir=request.work_dir / f"shot{number}",
         )
-        options = replace(request.keypoints, shot=str(number))
+        options = replace(stages.keypoints.options, shot=str(number))
         of_stages = replace(stages, keypoints=replace(stages.keypoints, options=options))
         try:
             results.append(replace(_run_shot(of_shot, of_stages, video, progress), number=number))
@@ -190,7 +189,7 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     if request.prompts is not None:
         inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
         things = {"objects": run(stages.objects, OBJECTS, **inputs, prompts=prompts_source(request.prompts))}
-    lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras)
+    lifted = run(lift_stage(request.lift, keypoints.value), "lifted.npz", keypoints=keypoints, cameras=cameras)
     motions = []
     for person in range(len(keypoints.value.present)):
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))

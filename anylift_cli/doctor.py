@@ -64,13 +64,21 @@ PARTS = (
     Part("cameras", "moving", (_CV2, ("pycolmap", "pycolmap")), "BSD", "6 frames/s at 640x360", default=True),
     Part("cameras", "PATH", (_CV2, ("pycolmap", "pycolmap"), ("scipy", "scipy")), "of the tool that wrote it"),
     *(Part(tool.stage, tool.name, (_CV2,), tool.licence, tool=tool) for tool in TOOLS.values()),
-    Part("lift", "optimize", (_TORCH,), "Apache-2.0", default=True, files=(_PRIOR, _BODY)),
-    Part("lift", "diffusion", (_TORCH, ("safetensors", "safetensors")), "Apache-2.0", files=(_NETWORK, _PRIOR, _BODY)),
+    Part("lift", "optimize", (_TORCH,), "Apache-2.0", "42 frames/s", default=True, files=(_PRIOR, _BODY)),
+    Part(
+        "lift",
+        "diffusion",
+        (_TORCH, ("safetensors", "safetensors")),
+        "Apache-2.0",
+        "84 frames/s",
+        files=(_NETWORK, _PRIOR, _BODY),
+    ),
     Part("fit", "open", (_TORCH, _SMPLX), "Apache-2.0; smplx non-commercial", default=True, files=(_PRIOR, _BODY)),
     *(
         Part("fit", name, (_TORCH, _SMPLX), "Max Planck, non-commercial", weights=name)
         for name in ("smpl-neutral", "smplh-male", "smplx-neutral")
     ),
+    Part("fit", "vposer", (_TORCH,), "Max Planck, non-commercial", weights="vposer"),
     Part("export", "glb", (("pygltflib", "pygltflib"), ("trimesh", "trimesh")), "MIT"),
     Part("export", "usd", (("pxr", "usd-core"),), "Tomorrow Open Source", install="pip install 'anylift-cli[usd]'"),
 )

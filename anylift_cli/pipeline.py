@@ -25,7 +25,7 @@ from anylift_cli.memory import give_back
 from anylift_cli.progress import SILENT, Progress
 
 PROVENANCE = (
-    "key", "key_parts", "stage", "options", "inputs", "seconds", "anylift_version", "created", "schema",
+    "key", "key_parts", "stage", "options", "inputs", "choice", "seconds", "anylift_version", "created", "schema",
     "schema_version",
 )  # fmt: skip
 """Names in `meta` that say how an artifact was made; everything else in it is content."""
@@ -83,6 +83,7 @@ class Stage:
         options: a frozen dataclass of JSON values; `device` does not count as a change.
         backend: name and version of what does the work.
         weights: sha256 of each weights file that it reads, by name.
+        choice: in words, why this backend was picked and what would be better; "" where the user named it.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Stage:
     options: Any
     backend: str = ""
     weights: Mapping[str, str] = field(default_factory=dict)
+    choice: str = ""
 
     def key(self, inputs: Mapping[str, Source]) -> str:
         """sha256 of `key_parts`, hex: what the result is known by."""
@@ -139,6 +141,8 @@ def run_stage(
     """
     interrupts.check()
     parts = stage.key_parts(inputs)
+    if stage.choice:
+        progress.note(f"{stage.name}: {stage.choice}")
     why = forced or "not there yet"
     if file.exists() and not forced:
         try:
@@ -159,6 +163,7 @@ def run_stage(
         "stage": stage.name,
         "options": dataclasses.asdict(stage.options),
         "inputs": {name: _label(source) for name, source in inputs.items()},
+        "choice": stage.choice,
         "seconds": round(seconds, 3),
         "anylift_version": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -232,6 +237,8 @@ def _difference(meta: dict[str, Any], parts: dict[str, Any]) -> str:
             if before.get(name) != now.get(name):
                 values = f": {_word(before.get(name))} → {_word(now.get(name))}" if kind == "options" else ""
                 return f"{noun} {name} changed{values}"
+    if old.get("backend") == parts["backend"]:
+        return "options that this version of anylift has more or fewer"
     return f"backend changed: {_word(old.get('backend'))} → {_word(parts['backend'])}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArti
 from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
+from anylift_cli.choosing import AUTO, LIFTERS, ORDER, best_of
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.foreign.tools import TOOLS, require
@@ -30,19 +33,21 @@ LIBRARIES = {
 FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
 """Groups in which another tool's results may stand for a backend."""
 
-POSE_PRIOR = "pose_prior.npz"
-
 
 def keypoints_stage(options: KeypointOptions) -> Stage:
-    """video → keypoints."""
+    """video → keypoints; "auto" is the best backend that is here."""
+    if options.backend == AUTO:
+        return _best("anylift.keypoints", lambda name: keypoints_stage(replace(options, backend=name)))
     backend = _backend("anylift.keypoints", options.backend)
+    from anylift_cli.body.tracks.read import keys_of_result
     from anylift_cli.keypoints.stage import STAGE_VERSION, run_keypoints
 
-    return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend)
+    weights = {} if options.local_poses is None else keys_of_result(Path(options.local_poses))
+    return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend, weights)
 
 
 def cameras_stage(options: CameraOptions) -> Stage:
-    """video, keypoints → cameras.
+    """video, keypoints → cameras; "auto" also picks what finds the path of a camera that turns out to move.
 
     Raises:
         UsageError: no such backend.
@@ -51,13 +56,25 @@ def cameras_stage(options: CameraOptions) -> Stage:
     backend = _backend("anylift.cameras", options.backend)
     if backend in TOOLS:
         backend = f"{backend} ({require(TOOLS[backend])})"
+    choice = ""
+    if options.backend == AUTO:
+        lens_known = options.focal is not None or options.fov is not None
+        names = (CameraOptions.moving,) if lens_known else ORDER["anylift.cameras"]
+        moving = _best("anylift.cameras", lambda name: cameras_stage(replace(options, backend=name)), names)
+        options, choice = replace(options, moving=moving.options.backend), f"if the camera moves, {moving.choice}"
+        backend += f", moving: {moving.backend}" if options.moving != CameraOptions.moving else ""
     from anylift_cli.cameras.stage import STAGE_VERSION, run_cameras
 
-    return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend)
+    return Stage("cameras", STAGE_VERSION, CamerasArtifact, run_cameras, options, backend, choice=choice)
 
 
 def objects_stage(options: ObjectOptions, prompts: Prompts | None = None) -> Stage:
-    """video, keypoints, cameras, prompts → objects; without prompts it will not be run."""
+    """video, keypoints, cameras, prompts → objects; "auto" is the best tracker that is here.
+
+    Without prompts it will not be run.
+    """
+    if options.backend == AUTO:
+        return _best("anylift.objects", lambda name: objects_stage(replace(options, backend=name), prompts))
     backend = _backend("anylift.objects", options.backend)
     if options.backend in TOOLS and prompts is not None and prompts.tracks is None:
         backend = f"{backend} ({require(TOOLS[options.backend])})"
@@ -78,9 +95,16 @@ def prompts_source(prompts: Prompts) -> Source:
     return Source.from_files(prompts, prompts.files)
 
 
-def lift_stage(options: LiftOptions) -> Stage:
-    """keypoints, cameras → lifted."""
-    weights = _weights("open")
+def lift_stage(options: LiftOptions, keypoints: KeypointsArtifact | None = None) -> Stage:
+    """keypoints, cameras → lifted; "auto" is what is better with and without an estimator's 3D points.
+
+    Args:
+        keypoints: to be lifted, where they are known already.
+    """
+    if options.lifter == AUTO:
+        names = LIFTERS[keypoints is None or keypoints.local_joints is not None]
+        return _best("anylift.lifters", lambda name: lift_stage(replace(options, lifter=name)), names)
+    weights = _weights(body="open", prior="open")
     backend = "diffusion" if is_checkpoint(options.lifter) else _backend("anylift.lifters", options.lifter)
     if backend == "diffusion":
         weights["network"] = sha256_of(_network_file(options.lifter))
@@ -91,11 +115,17 @@ def lift_stage(options: LiftOptions) -> Stage:
 
 def fit_stage(options: FitOptions, *, with_objects: bool = False) -> Stage:
     """lifted, keypoints → motion; lifted, keypoints, objects → motion `with_objects`."""
-    weights = _weights(options.body)
+    weights = _weights(options.body, options.prior)
     from anylift_cli.fitting.stage import STAGE_VERSION, run_fit, run_fit_with_objects
 
     function = run_fit_with_objects if with_objects else run_fit
     return Stage("fit", STAGE_VERSION, MotionArtifact, function, options, weights=weights)
+
+
+def _best(group: str, build: Callable[[str], Stage], names: Sequence[str] = ()) -> Stage:
+    """The stage of the best backend of a group that is here, or of `names`."""
+    choice, stage = best_of(group, names or ORDER[group], LIBRARIES, build)
+    return replace(stage, choice=choice.words)
 
 
 def _network_file(lifter: str) -> Path:
@@ -107,8 +137,10 @@ def _network_file(lifter: str) -> Path:
     return path
 
 
-def _weights(body: str) -> dict[str, str]:
-    return {"body": sha256_of(find_body(body)), "pose prior": sha256_of(find_weights(POSE_PRIOR))}
+def _weights(body: str, prior: str) -> dict[str, str]:
+    from anylift_cli.body.priors import find_prior
+
+    return {"body": sha256_of(find_body(body)), "pose prior": sha256_of(find_prior(prior))}
 
 
 def _backend(group: str, name: str) -> str:

@@ -58,7 +58,7 @@ def make_clips(folder: Path, count: int) -> None:
 
 def batch(clips: Path, out: Path, *options: object) -> subprocess.Popen[bytes]:
     """`anylift batch`, started."""
-    given = [clips, "--out", out, "--cameras", "still", "--quiet", *options]
+    given = [clips, "--out", out, "--keypoints", "mediapipe", "--cameras", "still", "--quiet", *options]
     command = [sys.executable, "-m", "anylift_cli", "batch", *map(str, given)]
     return subprocess.Popen(command, env={**os.environ, **ENVIRONMENT})
 

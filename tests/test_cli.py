@@ -160,7 +160,7 @@ def test_a_stage_command_reuses_what_is_valid(anylift, scene_folder, tmp_path):
     assert cameras("--force", "cameras")["why"] == "--force cameras"
     assert cameras("--fov", "60")["why"] == "option fov changed: none → 60.0"
     made = CamerasArtifact.load(tmp_path / "w" / "cameras.npz")
-    assert made.meta["options"] == {"backend": "still", "focal": None, "fov": 60.0}
+    assert made.meta["options"] == {"backend": "still", "focal": None, "fov": 60.0, "moving": "moving"}
     assert made.K[0, 0, 0] == pytest.approx(160 / np.tan(np.radians(30)))
 
 

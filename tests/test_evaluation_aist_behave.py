@@ -19,12 +19,12 @@ from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
+from anylift_cli.body.tracks.posing import REST_PELVIS
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.aist import COCO17, body24_from_coco17, read_aist
 from anylift_cli.evaluation.behave import BehaveClip, far_apart, read_behave
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.formats.ply import read_ply_vertices
-from anylift_cli.evaluation.formats.posing import REST_PELVIS
 from anylift_cli.evaluation.running import Contender, judged, lift_clip
 from anylift_cli.geometry.cameras import invert, look_at, project, transform
 from anylift_cli.synthetic.scene import SceneSpec, build_scene

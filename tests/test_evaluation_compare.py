@@ -15,11 +15,11 @@ from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.parameters import pose_matrices, shape_of
 from anylift_cli.body.skeleton import BODY24, K
+from anylift_cli.body.tracks.romp import LANDMARK_PLACES
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.compare import compare, resampled
 from anylift_cli.evaluation.formats.floor import on_floor
 from anylift_cli.evaluation.formats.record import PersonRecord
-from anylift_cli.evaluation.formats.romp import LANDMARK_PLACES
 from anylift_cli.evaluation.results import rows, table, write_csv
 from anylift_cli.export.bvh import BvhExporter
 from anylift_cli.export.take import Take

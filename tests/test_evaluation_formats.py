@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import SMPL_PARENTS, J, K
+from anylift_cli.body.tracks.posing import REST_PELVIS, Poser, rotations_of
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.evaluation.formats.posing import REST_PELVIS, Poser, rotations_of
 from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.evaluation.formats.record import PersonRecord
 from anylift_cli.export.bvh import BvhExporter

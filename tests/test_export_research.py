@@ -14,8 +14,8 @@ from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.model import LANDMARKS
 from anylift_cli.body.posing import posed
 from anylift_cli.body.skeleton import SMPL_JOINTS, J, K
+from anylift_cli.body.tracks.posing import REST_PELVIS
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.posing import REST_PELVIS
 from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.export.amass import SMPLX_REST_PELVIS, AmassExporter, readable_rate
 from anylift_cli.export.colmap import ColmapExporter

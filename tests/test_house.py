@@ -28,7 +28,7 @@ LAYERS = (
     STAGES,
     (
         "pipeline", "outputs", "stages", "request", "chain", "batch", "report", "synthetic", "evaluation", "training",
-        "editing", "describe", "doctor",
+        "editing", "choosing", "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
@@ -50,6 +50,7 @@ LIGHT = (
     "outputs",
     "request",
     "stages",
+    "choosing",
 )
 WITHOUT_NUMPY = ("errors", "interrupts", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
 

@@ -84,3 +84,7 @@ class PosePrior:
         peak = self.log_weights + self.whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         reference = peak.max() - 0.5 * FEATURES * math.log(2 * math.pi)
         return reference - self.log_density(bone_directions(points))
+
+    def body_energy(self, points: Tensor, pose: Tensor) -> Tensor:
+        """`energy` of a posed body; its rotations do not matter."""
+        return self.energy(points)

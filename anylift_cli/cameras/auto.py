@@ -14,6 +14,7 @@ from anylift_cli.cameras.rotating import rotating_cameras
 from anylift_cli.cameras.rotation_solver import RotationSolution, solve_rotations
 from anylift_cli.cameras.still import still_cameras
 from anylift_cli.cameras.tracking import Tracks, track_background
+from anylift_cli.plugins import load_backend
 from anylift_cli.progress import Progress
 
 STILL_PX = 0.9
@@ -55,7 +56,11 @@ class AutoCamera:
             f"{reason}, travelling {moving.resection.explained:.0%} to {moving.resection.median_residual:.1f} px "
             f"with a parallax of {moving.structure.angle:.0f}°"
         )
-        return moving_cameras(keypoints, prior, tracks, moving, reason, figures)
+        if options.moving == CameraOptions.moving:
+            return moving_cameras(keypoints, prior, tracks, moving, reason, figures)
+        solved = load_backend("anylift.cameras", options.moving)().solve(video, keypoints, options, progress)
+        solved.meta["reason"] = f"{reason}; {solved.meta.get('reason', options.moving)}"
+        return solved
 
 
 def _stands_still(figures: dict[str, float]) -> bool:

@@ -19,11 +19,13 @@ class CameraOptions:
         backend: entry point of the group `anylift.cameras`, or a file or folder with a path that is solved already.
         focal: focal length in pixels of the displayed image, when known.
         fov: horizontal field of view in degrees, when known. At most one of the two is given.
+        moving: backend that finds the path where "auto" finds that the camera moves.
     """
 
     backend: str = "auto"
     focal: float | None = None
     fov: float | None = None
+    moving: str = "moving"
 
 
 class CameraSolver(Protocol):

@@ -112,13 +112,13 @@ def with_options_of(
     return decorate
 
 
-def backends(group: str) -> Callable[[], list[str]]:
-    """Shell completion: the names in an entry-point group."""
+def backends(group: str, *more: str) -> Callable[[], list[str]]:
+    """Shell completion: the names in an entry-point group, and `more`."""
 
     def names() -> list[str]:
         from anylift_cli.plugins import backend_names
 
-        return backend_names(group)
+        return sorted({*backend_names(group), *more})
 
     return names
 
@@ -145,6 +145,11 @@ def _time(value: float | None) -> float | None:
     if value is not None and not 0 <= value < float("inf"):
         raise typer.BadParameter("give seconds from the begin of the video, 0 or more.")
     return value
+
+
+def text_of(path: Path | None) -> str | None:
+    """A path as options of stages, which are JSON, hold it."""
+    return None if path is None else str(path)
 
 
 def check_focal(focal: float | None, fov: float | None) -> None:
@@ -190,9 +195,17 @@ Backend = Annotated[
         "--keypoints",
         "--backend",
         metavar="NAME|PATH",
-        autocompletion=backends("anylift.keypoints"),
-        help="Keypoint estimator; or keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, "
-        "mmpose, easy_ViTPose, Sports2D or anylift.",
+        autocompletion=backends("anylift.keypoints", "auto"),
+        help="Keypoint estimator, auto for the best one that is here; or keypoints that exist already: a file or "
+        "folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or anylift.",
+    ),
+]
+LocalPoses = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="3D people of another tool for the same video, in place of the estimator's 3D points: the result file or "
+        "folder of GVHMR, WHAM, TRAM, GLAMR or ROMP.",
     ),
 ]
 _CAMERA = {
@@ -209,7 +222,9 @@ Fov = Annotated[float | None, typer.Option(metavar="DEG", min=2, max=169, help="
 Lifter = Annotated[
     str,
     typer.Option(
-        metavar="NAME|PATH", autocompletion=backends("anylift.lifters"), help="How to lift to 3D, or a checkpoint."
+        metavar="NAME|PATH",
+        autocompletion=backends("anylift.lifters", "auto"),
+        help="How to lift to 3D, auto for what suits the keypoints, or a checkpoint.",
     ),
 ]
 Quality = Annotated[
@@ -230,6 +245,14 @@ Body = Annotated[
         metavar="open|NAME|FILE",
         help="The body that ships with anylift; a file of SMPL, SMPL-H or SMPL-X, or the name that `anylift weights "
         "list` has for it, such as smpl-neutral.",
+    ),
+]
+Prior = Annotated[
+    str,
+    typer.Option(
+        metavar="open|vposer|PATH",
+        help="How people hold themselves, for the fit of the body: the prior that ships with anylift, or VPoser v2, by "
+        "name when imported, or the path of its folder or snapshot.",
     ),
 ]
 _OBJECTS = {"rich_help_panel": "Objects"}
@@ -261,8 +284,8 @@ Masks = Annotated[
 ]
 _TRACKER = {
     "metavar": "NAME",
-    "autocompletion": backends("anylift.objects"),
-    "help": "What follows the objects: lucas-kanade, or delta, a program of its own.",
+    "autocompletion": backends("anylift.objects", "auto"),
+    "help": "What follows the objects: auto, lucas-kanade, or delta, a program of its own.",
     **_OBJECTS,
 }
 ObjectTracker = Annotated[str, typer.Option("--object-tracker", **_TRACKER)]

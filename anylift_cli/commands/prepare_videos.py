@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anylift_cli.artifacts.files import atomic_path
 from anylift_cli.cameras.base import CameraOptions
-from anylift_cli.errors import AnyliftError, MissingDependencyError, NothingFoundError
+from anylift_cli.errors import AnyliftError, MissingDependencyError, NothingFoundError, UsageError
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.progress import Progress
 
@@ -36,9 +36,12 @@ def prepare_videos(
 
     Args:
         videos: a folder; all videos in it and below.
+        keypoints: their `local_poses` is a folder that holds, under each video's name without its suffix, the result
+            of another tool; videos without one keep the estimator's own local points.
         out: gets `clips/`, the artifacts in `work/`, and the table `clips.csv`.
 
     Raises:
+        UsageError: no folder of local poses.
         NothingFoundError: no video in the folder, or no clip in the videos.
         AnyliftError: `out` cannot be written.
     """
@@ -50,12 +53,21 @@ def prepare_videos(
     if not files:
         raise NothingFoundError(f"{videos} holds no video", f"names should end with one of {', '.join(VIDEO_SUFFIXES)}")
     check_writable(out, "--out")
-    stages = keypoints_stage(keypoints), cameras_stage(cameras)
+    poses = None if keypoints.local_poses is None else Path(keypoints.local_poses)
+    if poses is not None and not poses.is_dir():
+        raise UsageError(f"{poses} is no folder", "give the folder that holds a folder for each video")
+    stages = keypoints_stage(replace(keypoints, local_poses=None)), cameras_stage(cameras)
+    for stage in stages:
+        if stage.choice:
+            progress.note(f"{stage.name}: {stage.choice}")
+    stages = stages[0], replace(stages[1], choice="")
     rows: list[Row] = []
     with work_folder(out / "work"), progress.task("prepare", total=len(files), unit="videos") as task:
         for path in files:
-            source = "_".join(path.relative_to(videos).with_suffix("").parts)
-            rows += _prepare_video(path, source, out, stages, progress)
+            name = path.relative_to(videos).with_suffix("")
+            source = "_".join(name.parts)
+            own = None if poses is None or not (poses / name).exists() else str(poses / name)
+            rows += _prepare_video(path, source, out, stages, own, progress)
             _write_table(out / TABLE, rows)
             task.advance(1)
     if all(row.reason for row in rows):
@@ -63,14 +75,18 @@ def prepare_videos(
     return rows
 
 
-def _prepare_video(path: Path, source: str, out: Path, stages: tuple[Stage, Stage], progress: Progress) -> list[Row]:
+def _prepare_video(
+    path: Path, source: str, out: Path, stages: tuple[Stage, Stage], local_poses: str | None, progress: Progress
+) -> list[Row]:
     """The clips of one video; a video or a shot that fails is a row of the table, not the end."""
     from anylift_cli.pipeline import Source
+    from anylift_cli.stages import keypoints_stage
     from anylift_cli.training.clips import file_name
     from anylift_cli.video import find_shots
 
-    options = stages[0].options
+    options = replace(stages[0].options, local_poses=local_poses)
     try:
+        stages = keypoints_stage(options), stages[1]
         shots = [shot.number for shot in find_shots(path, options.start, options.end, progress)]
     except AnyliftError as error:
         return [Row(source, 0.0, error.message)]

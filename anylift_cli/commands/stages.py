@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +32,8 @@ def keypoints(
     shot: opt.Shot = "auto",
     start: opt.Start = None,
     end: opt.End = None,
-    backend: opt.Backend = "mediapipe",
+    backend: opt.Backend = "auto",
+    local_poses: opt.LocalPoses = None,
 ) -> None:
     """Find the 2D points of each person.
 
@@ -43,8 +44,8 @@ def keypoints(
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.stages import keypoints_stage
 
-    options = KeypointOptions(backend, person, shot, start, end)
-    _run(common, lambda: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
+    options = KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses))
+    _run(common, lambda _: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
 
 
 @opt.command
@@ -68,7 +69,7 @@ def cameras(
 
     options = CameraOptions(camera, focal, fov)
     inputs = {"video": video, "keypoints": keypoints}
-    _run(common, lambda: cameras_stage(options), inputs, out, "cameras.npz")
+    _run(common, lambda _: cameras_stage(options), inputs, out, "cameras.npz")
 
 
 @opt.command
@@ -82,7 +83,7 @@ def objects(
     object_size: opt.ObjectSizes = None,
     points: opt.Points = None,
     mask: opt.Masks = None,
-    object_tracker: opt.ObjectTrackerAlone = "lucas-kanade",
+    object_tracker: opt.ObjectTrackerAlone = "auto",
     object_tracks: opt.ObjectTracks = None,
 ) -> None:
     """Follow objects whose meshes are known.
@@ -102,7 +103,7 @@ def objects(
     inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
     _run(
         common,
-        lambda: objects_stage(options, prompts),
+        lambda _: objects_stage(options, prompts),
         inputs,
         out,
         "objects.npz",
@@ -116,7 +117,7 @@ def lift(
     keypoints: KeypointsFile,
     cameras: CamerasFile,
     out: Out = None,
-    lifter: opt.Lifter = "optimize",
+    lifter: opt.Lifter = "auto",
     quality: opt.Quality = "fast",
     height: opt.Height = None,
 ) -> None:
@@ -129,7 +130,7 @@ def lift(
 
     options = LiftOptions(lifter, height, quality, common.device, common.seed)
     inputs = {"keypoints": keypoints, "cameras": cameras}
-    _run(common, lambda: lift_stage(options), inputs, out, "lifted.npz")
+    _run(common, lambda read: lift_stage(options, read["keypoints"].value), inputs, out, "lifted.npz")
 
 
 @opt.command
@@ -141,6 +142,7 @@ def fit(
     person: Annotated[int, typer.Option(metavar="N", min=1, help="Which person of the lifted file.")] = 1,
     height: opt.Height = None,
     body: opt.Body = "open",
+    prior: opt.Prior = "open",
     objects: Annotated[
         Path | None,
         typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: fit people and objects together."),
@@ -154,21 +156,21 @@ def fit(
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.stages import fit_stage
 
-    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed)
+    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior=prior)
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
-    _run(common, lambda: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
+    _run(common, lambda _: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
 
 
 def _run(
     common: opt.Common,
-    build: Callable[[], Stage],
+    build: Callable[[Mapping[str, Source]], Stage],
     inputs: dict[str, Path],
     out: Path | None,
     default: str,
     more: Callable[[], dict[str, Source]] = dict,
 ) -> None:
-    """Run a stage on files, and on what `more` makes of other options."""
+    """Run the stage that `build` makes for these inputs, on files and on what `more` makes of other options."""
     from anylift_cli.chain import check_device, check_output
     from anylift_cli.pipeline import run_stage
 
@@ -176,7 +178,7 @@ def _run(
     sources = {name: _source(name, path) for name, path in inputs.items()} | more()
     check_output(out, "--out", *inputs.values())
     check_device(common.device)
-    stage = build()
+    stage = build(sources)
     forced = f"--force {stage.name}" if stage.name in (common.force or ()) else ""
     _, outcome = run_stage(stage, sources, out, common.progress, forced)
     common.show(_as_json(outcome), lambda: f"{outcome.name}: {_words(outcome)} → {outcome.file}")

@@ -106,7 +106,15 @@ def prepare(
     person: opt.Person = "main",
     start: opt.Start = None,
     end: opt.End = None,
-    backend: opt.Backend = "mediapipe",
+    backend: opt.Backend = "auto",
+    local_poses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder with a folder of each video's name, which holds the result of GVHMR, WHAM, TRAM, GLAMR or "
+            "ROMP: its 3D people stand for the estimator's. Videos without one keep the estimator's.",
+        ),
+    ] = None,
     camera: opt.Camera = "auto",
     focal: opt.Focal = None,
     fov: opt.Fov = None,
@@ -122,10 +130,8 @@ def prepare(
     from anylift_cli.commands.prepare_videos import TABLE, prepare_videos
     from anylift_cli.keypoints.base import KeypointOptions
 
-    rows = prepare_videos(
-        videos, out, KeypointOptions(backend, person, start=start, end=end), CameraOptions(camera, focal, fov),
-        common.progress,
-    )  # fmt: skip
+    keypoints = KeypointOptions(backend, person, start=start, end=end, local_poses=opt.text_of(local_poses))
+    rows = prepare_videos(videos, out, keypoints, CameraOptions(camera, focal, fov), common.progress)
     kept = [row for row in rows if not row.reason]
     seconds = sum(row.seconds for row in kept)
     result = {

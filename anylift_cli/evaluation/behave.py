@@ -17,12 +17,12 @@ import torch
 
 from anylift_cli.body.contacts import CONTACT_POINTS, still_probability
 from anylift_cli.body.skeleton import K
+from anylift_cli.body.tracks.posing import Poser, rotations_of
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.filming import Motion
 from anylift_cli.evaluation.formats.floor import height_under_feet
 from anylift_cli.evaluation.formats.ply import read_ply_vertices
-from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import Z_UP_FROM_CAMERA, poses_of
 from anylift_cli.evaluation.still_clip import StillCamera, projected, read_json, require, still_clip
 from anylift_cli.foreign.fields import arrays_of

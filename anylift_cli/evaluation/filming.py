@@ -12,7 +12,7 @@ from torch import Tensor
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.geometry.cameras import intrinsics_matrix, invert, transform
-from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.geometry.rotations import turn_to_ray
 from anylift_cli.lifting.edges import SIZE, edge_lengths
 from anylift_cli.lifting.observation import ROOT, root_of
 from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
@@ -126,8 +126,7 @@ def _keypoints(rays: Tensor, confidence: Tensor, local: Tensor, K: np.ndarray, t
     high = np.where(seen[..., None], pixels, -1e9).max(1)
     boxes = np.where(present[:, None], np.concatenate([low, high], -1), np.nan)
     middle = np.where(present[:, None], 0.5 * (low + high), K[:, :2, 2])
-    gaze = torch.as_tensor(np.concatenate([(middle - K[:, :2, 2]) / K[:, 0, :1], np.ones((len(K), 1))], -1))
-    turn = rotation_between(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand_as(gaze), gaze)
+    turn = turn_to_ray(torch.as_tensor((middle - K[:, :2, 2]) / K[:, 0, :1]))
     own_axes = (local.double() @ turn).numpy()
     return KeypointsArtifact(
         keypoints=np.where(present[:, None, None], pixels, np.nan)[None].astype(np.float32),

@@ -16,6 +16,7 @@ class FitOptions:
         contacts: whether hands that hold an object are brought to it, and objects that rest to the floor.
         device: torch device.
         seed: of every random choice.
+        prior: of poses: "open" (ships with anylift), "vposer", or a path (see `body.priors`).
     """
 
     person: int = 0
@@ -24,3 +25,4 @@ class FitOptions:
     contacts: bool = True
     device: str = "cpu"
     seed: int = 0
+    prior: str = "open"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.model import BodyPoints
-from anylift_cli.body.prior import PosePrior
+from anylift_cli.body.priors import BodyPrior
 from anylift_cli.body.skeleton import J
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.geometry.vectors import squared_length
@@ -79,7 +79,7 @@ def energy(
     output: BodyPoints,
     pose: Tensor,
     target: Target,
-    prior: PosePrior,
+    prior: BodyPrior,
     anchors: Anchors | None,
     ground: Tensor | None,
     hands: Anchors | None = None,
@@ -99,7 +99,7 @@ def energy(
     total = (target.weight * _robust(miss, _PIXEL, _PIXEL_OUTLIER)).sum(-1)
     offset = squared_length(points - target.points)
     total = total + (_robust(offset, 1.0, 0.3) / target.deviation.square()).sum(-1)
-    total = total + _POSE * prior.energy(points).clamp_max(200.0)
+    total = total + _POSE * prior.body_energy(points, pose).clamp_max(200.0)
     turn = 2 * (3 - pose.diagonal(dim1=-2, dim2=-1).sum(-1)).clamp_min(0)
     total = total + 0.25 * (turn / _STIFFNESS.to(turn).square()).sum(-1)
     if ground is not None:

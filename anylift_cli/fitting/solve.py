@@ -15,7 +15,7 @@ from anylift_cli.body.contacts import (
     still_probability,
 )
 from anylift_cli.body.model import BodyModel, BodyPoints
-from anylift_cli.body.prior import PosePrior
+from anylift_cli.body.priors import BodyPrior
 from anylift_cli.fitting.initial import initial_pose
 from anylift_cli.fitting.objective import Anchors, Target, energy
 from anylift_cli.geometry.cameras import invert
@@ -60,7 +60,7 @@ class Fit:
     ground: Tensor | None = None
 
 
-def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float | None, task: Task) -> Fit:
+def fit_person(target: Target, body: BodyModel, prior: BodyPrior, height: float | None, task: Task) -> Fit:
     """Fit shape, pose, translation and contacts to one person's evidence.
 
     Args:
@@ -91,7 +91,7 @@ def fit_person(target: Target, body: BodyModel, prior: PosePrior, height: float 
     return Fit(grounded, betas, torch.minimum(contact, planted), floor, anchors, ground)
 
 
-def hold_on(fit: Fit, hands: Anchors, target: Target, body: BodyModel, prior: PosePrior, task: Task) -> Fit:
+def hold_on(fit: Fit, hands: Anchors, target: Target, body: BodyModel, prior: BodyPrior, task: Task) -> Fit:
     """The same fit with hands where they hold something; feet stay where they stand.
 
     Args:
@@ -108,7 +108,7 @@ def _solve_windows(
     target: Target,
     body: BodyModel,
     betas: Tensor,
-    prior: PosePrior,
+    prior: BodyPrior,
     constraints: tuple[Anchors | None, Tensor | None, Anchors | None],
     iterations: int,
     task: Task,
@@ -161,7 +161,7 @@ def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
 
 
 def _minimise(
-    start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: PosePrior, anchors: Anchors | None,
+    start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: BodyPrior, anchors: Anchors | None,
     ground: Tensor | None, hands: Anchors | None, iterations: int,
 ) -> Parameters:  # fmt: skip
     six = six_d_from_matrix(start.pose).requires_grad_()

@@ -13,7 +13,7 @@ from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arra
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.foot_lock import lock_feet
 from anylift_cli.body.model import BodyModel
-from anylift_cli.body.prior import PosePrior
+from anylift_cli.body.priors import BodyPrior, load_prior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.fitting.base import FitOptions
@@ -106,11 +106,11 @@ def _check(lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOpt
 @contextmanager
 def _fitting(
     lifted: LiftedArtifact, keypoints: KeypointsArtifact, options: FitOptions, progress: Progress, passes: int
-) -> Iterator[tuple[Target, BodyModel, PosePrior, slice, Task]]:
+) -> Iterator[tuple[Target, BodyModel, BodyPrior, slice, Task]]:
     """What a fit needs, for the frames in which the person is there."""
     torch.manual_seed(options.seed)
     body = BodyModel.load(options.body, options.device)
-    prior = PosePrior.load(device=options.device)
+    prior = load_prior(options.prior, options.device)
     span = present_span(lifted.present[options.person])
     target = _target(lifted, keypoints, options).frames(span)
     with one_thread(), progress.task("fit: body", total=passes * len(target.times)) as task:

@@ -108,6 +108,15 @@ def rotation_between(source: Tensor, target: Tensor) -> Tensor:
     return matrix_from_quaternion(torch.cat([w, half], -1))
 
 
+def turn_to_ray(ray: Tensor) -> Tensor:
+    """The smallest turn of a camera that then looks along x/z, y/z (..., 2) → (..., 3, 3).
+
+    It takes points from the turned camera's axes to the camera's own.
+    """
+    gaze = torch.cat([ray, torch.ones_like(ray[..., :1])], -1)
+    return rotation_between(_axis(gaze, 2), gaze)
+
+
 def _axis(like: Tensor, index: int) -> Tensor:
     axis = torch.zeros_like(like)
     axis[..., index] = 1

@@ -23,6 +23,7 @@ class KeypointOptions:
         person: "main" (the most prominent), "all", or a 1-based number in order of prominence.
         shot: "auto" (the longest shot with a person) or a 1-based number.
         start, end: part of the video in seconds; None is the video's own begin or end.
+        local_poses: result of GVHMR, WHAM, TRAM, GLAMR or ROMP whose poses stand for the estimator's local points.
     """
 
     backend: str = "mediapipe"
@@ -30,6 +31,7 @@ class KeypointOptions:
     shot: str = "auto"
     start: float | None = None
     end: float | None = None
+    local_poses: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.keypoints.base import WORKERS, KeypointOptions, PoseEstimator
 from anylift_cli.keypoints.imports.estimator import ImportedPoses
+from anylift_cli.keypoints.local_poses import read_local_poses, with_local_poses
 from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, ranked, seconds_present, to_arrays
 from anylift_cli.keypoints.tracking import Track, Tracker
 from anylift_cli.plugins import is_file, load_backend
@@ -33,23 +34,25 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     """Find and follow the people of one shot.
 
     `meta` holds `estimator`, `video` (name, sha256, width, height, fps), `shots` (number, start, end in seconds),
-    `shot` (the chosen number) and `people` (per person: seconds present, prominence, mean confidence, kept).
+    `shot` (the chosen number) and `people` (per person: seconds present, prominence, mean confidence, kept); with
+    `options.local_poses` also `local_poses` (see `with_local_poses`).
 
     Raises:
         UsageError: options out of range.
         NothingFoundError: no person, or fewer than two frames, in the range.
-        AnyliftError: the video cannot be read.
+        AnyliftError: the video, or what the options name, cannot be read.
     """
     video = Path(video)
     _check(options)
     info = probe(video)
+    local = None if options.local_poses is None else read_local_poses(Path(options.local_poses), info)
     shots = find_shots(video, options.start, options.end, progress)
     with _estimator(options.backend, info) as estimator:
         for shot in _candidates(shots, options.shot, video):
             artifact = _track_shot(video, info, shot, options, estimator, progress)
             if artifact is not None:
                 artifact.meta["shots"] = [{"number": s.number, "start": s.start_time, "end": s.end_time} for s in shots]
-                return artifact
+                return artifact if local is None else with_local_poses(artifact, local)
     raise _nobody(video, shots, options)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.body.skeleton import K
 from anylift_cli.geometry.cameras import rays
-from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.geometry.rotations import turn_to_ray
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ def observe(keypoints: KeypointsArtifact, cameras: CamerasArtifact, person: int,
         points = keypoints.local_joints[person]
         known = np.isfinite(points).all(-1) & (confidence > 0)
         centre = rays(_box_centres(keypoints, person)[:, None], cameras.K)[:, 0]
-        gaze = torch.as_tensor(np.concatenate([centre, np.ones((len(centre), 1))], -1))
-        turn = rotation_between(torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand_as(gaze), gaze).numpy()
+        turn = turn_to_ray(torch.as_tensor(centre)).numpy()
         tensors["local"] = np.where(known[..., None], np.nan_to_num(points) @ turn.swapaxes(-1, -2), 0.0)
         tensors["local_weight"] = known * confidence
     return Observation(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from anylift_cli.body.tracks.posing import BODY_JOINTS, Poser, rotations_of
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.posing import BODY_JOINTS, Poser, rotations_of
 from anylift_cli.evaluation.formats.record import DEFAULT_FPS, MotionRecord, PersonRecord
 from anylift_cli.foreign.fields import arrays_of
 

@@ -9,8 +9,9 @@ import torch
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
+from anylift_cli.body.tracks.track import points_of_joints
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord, points_of_joints
+from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord
 
 
 def read_anylift(path: Path) -> MotionRecord:

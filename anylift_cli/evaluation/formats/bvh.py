@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from anylift_cli.body.skeleton import SMPL_JOINTS
-from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord, points_of_joints
+from anylift_cli.body.tracks.track import points_of_joints
+from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord
 from anylift_cli.export.bvh_names import read_human
 
 

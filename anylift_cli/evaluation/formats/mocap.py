@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anylift_cli.body.tracks.track import points_of_joints
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord, points_of_joints
+from anylift_cli.evaluation.formats.record import MotionRecord, PersonRecord
 from anylift_cli.foreign.fields import arrays_of
 
 KEYS = {"joints", "clip_start", "clip_len", "clip_name"}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.base import read_meta, read_npz
+from anylift_cli.body.tracks.glamr import is_glamr
+from anylift_cli.body.tracks.gvhmr import is_gvhmr
+from anylift_cli.body.tracks.posing import Poser
+from anylift_cli.body.tracks.tram import is_tram
+from anylift_cli.body.tracks.wham import is_wham
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.formats.amass import read_amass
 from anylift_cli.evaluation.formats.anylift import read_anylift
@@ -17,11 +21,10 @@ from anylift_cli.evaluation.formats.bvh import read_bvh_motion
 from anylift_cli.evaluation.formats.glamr import read_glamr
 from anylift_cli.evaluation.formats.gvhmr import read_gvhmr
 from anylift_cli.evaluation.formats.mocap import KEYS, read_mocap
-from anylift_cli.evaluation.formats.posing import Poser
 from anylift_cli.evaluation.formats.record import MotionRecord
 from anylift_cli.evaluation.formats.romp import read_romp
-from anylift_cli.evaluation.formats.tram import is_tram, read_tram
-from anylift_cli.evaluation.formats.wham import is_wham, read_wham
+from anylift_cli.evaluation.formats.tram import read_tram
+from anylift_cli.evaluation.formats.wham import read_wham
 from anylift_cli.foreign.unpickle import load_npz_member, load_object_array, load_pickle, load_torch
 
 ACCEPTED = (
@@ -58,7 +61,7 @@ def read_motion(path: Path | str, fps: float | None = None, body: Path | str | N
         return read_bvh_motion(path)
     elif start[:1] in (b"\x80", b"\x78", b"\x1f"):
         stored = load_pickle(path)
-        if isinstance(stored, Mapping) and "person_data" in stored:
+        if is_glamr(stored):
             return read_glamr(path, stored, Poser.load(body), fps)
         if is_wham(stored):
             return read_wham(path, stored, Poser.load(body), fps)
@@ -69,7 +72,7 @@ def _read_zip(path: Path, clip: str | None, fps: float | None, body: Path | str 
     members = _members(path)
     if not all(name.endswith(".npy") for name in members):
         stored = load_torch(path)
-        if isinstance(stored, Mapping) and "smpl_params_global" in stored:
+        if is_gvhmr(stored):
             return read_gvhmr(path, stored, Poser.load(body), fps)
         raise _unknown(path)
     names = {name.removesuffix(".npy") for name in members}

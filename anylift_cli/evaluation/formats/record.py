@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, SMPL_JOINTS, J, K
+from anylift_cli.body.tracks.track import PointTrack
 
 DEFAULT_FPS = 30.0
 """Frames per second of files that do not say; what GVHMR, WHAM, TRAM, GLAMR and ROMP assume or write."""
@@ -60,13 +60,9 @@ class MotionRecord:
     K: np.ndarray | None = None
 
 
-def points_of_joints(joints: np.ndarray) -> np.ndarray:
-    """`body24` points (T, 24, 3) that are SMPL joints (T, 24, 3), and the neck; face, toes and heels are NaN."""
-    points = np.full((len(joints), len(K), 3), np.nan)
-    for name, joint in BODY24_FROM_SMPL_JOINT.items():
-        points[:, K[name]] = joints[:, joint]
-    points[:, K["neck"]] = joints[:, [J["left_shoulder"], J["right_shoulder"]]].mean(1)
-    return points
+def person_of(track: PointTrack, rate: float) -> PersonRecord:
+    """A track at `rate` frames per second, in the file's own axes."""
+    return PersonRecord(track.id, track.frames / rate, track.frames, track.joints, track.points)
 
 
 def turned(person: PersonRecord, rotation: np.ndarray) -> PersonRecord:
@@ -86,6 +82,3 @@ def poses_of(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     poses = np.tile(np.eye(4), (len(rotation), 1, 1))
     poses[:, :3, :3], poses[:, :3, 3] = rotation, translation
     return poses
-
-
-JOINT_COUNT = len(SMPL_JOINTS)

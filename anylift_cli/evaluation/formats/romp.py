@@ -1,67 +1,20 @@
-"""ROMP's npz of an image or a video (Arthur151/ROMP, simple_romp)."""
+"""ROMP's npz as a motion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from anylift_cli.body.model import LANDMARKS
-from anylift_cli.body.skeleton import K
-from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.formats.record import (
-    DEFAULT_FPS,
-    JOINT_COUNT,
-    Z_UP_FROM_CAMERA,
-    MotionRecord,
-    PersonRecord,
-    points_of_joints,
-    turned,
-)  # fmt: skip
-from anylift_cli.foreign.fields import arrays_of
-
-LANDMARK_PLACES = {
-    "nose": 24, "right_eye": 25, "left_eye": 26, "right_ear": 27, "left_ear": 28,
-    "left_big_toe": 29, "left_small_toe": 30, "left_heel": 31,
-    "right_big_toe": 32, "right_small_toe": 33, "right_heel": 34,
-}  # fmt: skip
-"""Places of the landmarks among ROMP's 71 joints, after SMPL's 24."""
+from anylift_cli.body.tracks.romp import KIND, romp_in_camera
+from anylift_cli.evaluation.formats.record import DEFAULT_FPS, Z_UP_FROM_CAMERA, MotionRecord, person_of, turned
 
 
 def read_romp(path: Path, stored: Any, fps: float | None) -> MotionRecord:
     """ROMP writes SMPL's joints themselves, so no body is needed. It knows only the camera's frame.
 
-    Args:
-        stored: what `results` holds: one frame's people, or {frame name: people} of a video, in order.
-
     Raises:
-        AnyliftError: a missing or malformed array, or nobody in any frame.
+        AnyliftError: as `romp_in_camera`.
     """
-    if not isinstance(stored, Mapping):
-        raise AnyliftError(f"{path}: 'results' holds a {type(stored).__name__}, a ROMP file has a dictionary")
-    frames = [stored] if "joints" in stored else [stored[name] for name in sorted(stored)]
     rate = fps or DEFAULT_FPS
-    tracks: dict[str, list[tuple[int, np.ndarray]]] = {}
-    for index, people in enumerate(frames):
-        if not people:
-            continue
-        joints, trans = arrays_of(path, "ROMP", people, {"joints": "N 71 3", "cam_trans": "N 3"})
-        ids = np.asarray(people.get("track_ids", np.arange(len(joints)))).reshape(-1)
-        for track, person in zip(ids, joints + trans[:, None], strict=True):
-            tracks.setdefault(str(track), []).append((index, person))
-    if not tracks:
-        raise AnyliftError(f"{path}: nobody in any frame", "did the tool find anyone?")
-    people = tuple(_person(track, seen, rate) for track, seen in tracks.items())
-    return MotionRecord(path.name, "ROMP", people, False, "the file's joints", rate)
-
-
-def _person(track: str, seen: list[tuple[int, np.ndarray]], rate: float) -> PersonRecord:
-    frames = np.array([index for index, _ in seen])
-    stored = np.stack([joints for _, joints in seen])
-    joints = stored[:, :JOINT_COUNT]
-    points = points_of_joints(joints)
-    for name in LANDMARKS:
-        points[:, K[name]] = stored[:, LANDMARK_PLACES[name]]
-    return turned(PersonRecord(track, frames / rate, frames, joints, points), Z_UP_FROM_CAMERA)
+    people = tuple(turned(person_of(track, rate), Z_UP_FROM_CAMERA) for track in romp_in_camera(path, stored))
+    return MotionRecord(path.name, KIND, people, False, "the file's joints", rate)

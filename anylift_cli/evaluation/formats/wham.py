@@ -1,4 +1,4 @@
-"""WHAM's `wham_output.pkl`, joblib (yohanshin/WHAM, demo.py --save_pkl)."""
+"""WHAM's `wham_output.pkl` as a motion."""
 
 from __future__ import annotations
 
@@ -6,25 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anylift_cli.evaluation.formats.posing import Poser, rotations_of
+from anylift_cli.body.tracks.posing import Poser
+from anylift_cli.body.tracks.wham import KIND, wham_has_world, wham_in_camera, wham_in_world
 from anylift_cli.evaluation.formats.record import (
     DEFAULT_FPS,
     Z_UP_FROM_CAMERA,
     Z_UP_FROM_Y_UP,
     MotionRecord,
-    PersonRecord,
+    person_of,
     turned,
 )  # fmt: skip
-from anylift_cli.foreign.fields import arrays_of
-
-
-def is_wham(stored: Any) -> bool:
-    """Whether `stored` is {person: {"pose": …, "frame_ids": …}}."""
-    return (
-        isinstance(stored, Mapping)
-        and len(stored) > 0
-        and all(isinstance(person, Mapping) and {"pose", "frame_ids"} <= set(person) for person in stored.values())
-    )
 
 
 def read_wham(path: Path, stored: Mapping[Any, Any], poser: Poser, fps: float | None) -> MotionRecord:
@@ -33,16 +24,9 @@ def read_wham(path: Path, stored: Mapping[Any, Any], poser: Poser, fps: float | 
     Raises:
         AnyliftError: a missing or malformed array.
     """
-    world = all("pose_world" in person for person in stored.values())
-    rate = fps or DEFAULT_FPS
-    people = [_person(path, str(track), stored[track], world, poser, rate) for track in stored]
-    return MotionRecord(path.name, "WHAM", tuple(people), world, poser.name, rate)
-
-
-def _person(path: Path, track: str, stored: Any, world: bool, poser: Poser, rate: float) -> PersonRecord:
-    suffix = "_world" if world else ""
-    wanted = {f"pose{suffix}": "T 72", f"trans{suffix}": "T 3", "betas": "T 10", "frame_ids": "T"}
-    pose, trans, betas, frames = arrays_of(path, "WHAM", stored, wanted)
-    joints, points = poser.from_translation(rotations_of(pose), trans, betas)
-    person = PersonRecord(track, frames / rate, frames.astype(int), joints, points)
-    return turned(person, Z_UP_FROM_Y_UP if world else Z_UP_FROM_CAMERA)
+    world, rate = wham_has_world(stored), fps or DEFAULT_FPS
+    tracks, turn = (
+        (wham_in_world(path, stored), Z_UP_FROM_Y_UP) if world else (wham_in_camera(path, stored), Z_UP_FROM_CAMERA)
+    )
+    people = tuple(turned(person_of(poser.points_of(track), rate), turn) for track in tracks)
+    return MotionRecord(path.name, KIND, people, world, poser.name, rate)

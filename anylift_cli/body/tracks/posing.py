@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from anylift_cli.body.model import BodyModel
+from anylift_cli.body.tracks.track import PointTrack, SmplTrack
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 
 BODY_JOINTS = 22
@@ -35,7 +36,7 @@ above the floor depends on it; for SMPL-X the neutral one stands for all."""
 
 @dataclass(frozen=True)
 class Poser:
-    """A body to pose, and whether it is SMPL's own, so that shapes count."""
+    """A body to pose, and whether it is a user's SMPL or SMPL-X file, so that shapes of its family count."""
 
     body: BodyModel
     is_smpl: bool
@@ -56,7 +57,13 @@ class Poser:
     @property
     def height(self) -> float:
         """Standing height of the mean shape, m."""
-        return float(self.body.standing_height(self._shape(None))[0])
+        return float(self.body.standing_height(torch.zeros(1, self.body.num_betas))[0])
+
+    def points_of(self, track: SmplTrack) -> PointTrack:
+        """The points of a person's parameters."""
+        place = self.from_pelvis if track.place_is_pelvis else self.from_translation
+        joints, points = place(track.rotations, track.place, track.betas, track.family)
+        return PointTrack(track.id, track.frames, joints, points)
 
     def from_translation(
         self,
@@ -71,29 +78,33 @@ class Poser:
         Args:
             rotations: (T, 24, 3, 3) relative to the parent, the first in the world.
             translation: (T, 3) m.
-            betas: (S,) or (T, S) SMPL shape; counts only for SMPL's own body and the family "smpl".
+            betas: (S,) or (T, S) shape; counts only for the user's body of the same family.
             family: "smpl" (also for SMPL-H) or "smplx".
             gender: "neutral", "male" or "female".
 
         Returns:
             joints (T, 24, 3) and `body24` points (T, 24, 3), m.
         """
-        if self.is_smpl and family == "smpl":
-            return self._pose(rotations, self._shape(betas), translation)
+        if self._is_of(family):
+            return self._pose(rotations, self._shape(betas, family), translation)
         rest = np.array(REST_PELVIS.get((family, gender), REST_PELVIS[family, "neutral"]))
         return self.from_pelvis(rotations, rest + translation)
 
     def from_pelvis(
-        self, rotations: np.ndarray, pelvis: np.ndarray, betas: np.ndarray | None = None
+        self, rotations: np.ndarray, pelvis: np.ndarray, betas: np.ndarray | None = None, family: str = "smpl"
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `from_translation`, with the pelvis (T, 3) itself given."""
-        shape = self._shape(betas)
+        shape = self._shape(betas, family)
         rest = self.body.rest_joints(shape)[0, 0].double().numpy()
         return self._pose(rotations, shape, pelvis - rest)
 
-    def _shape(self, betas: np.ndarray | None) -> torch.Tensor:
+    def _is_of(self, family: str) -> bool:
+        """Whether this is the user's body of `family`."""
+        return self.is_smpl and (self.body.family == "smplx") == (family == "smplx")
+
+    def _shape(self, betas: np.ndarray | None, family: str) -> torch.Tensor:
         shape = torch.zeros(1, self.body.num_betas)
-        if self.is_smpl and betas is not None:
+        if self._is_of(family) and betas is not None:
             mean = np.atleast_2d(betas).mean(0)[: self.body.num_betas]
             shape[0, : len(mean)] = torch.from_numpy(mean)
         return shape
