@@ -12,6 +12,7 @@ from anylift_cli import __version__
 
 COMMANDS = {
     "run": ("run", "Lift a video to 3D motion."),
+    "batch": ("batch", "Lift many videos."),
     "keypoints": ("stages", "Find the 2D points of each person."),
     "cameras": ("stages", "Solve the camera of each frame, people masked out."),
     "objects": ("stages", "Follow objects whose meshes are known."),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,13 @@ import numpy as np
 from anylift_cli.artifacts import ObjectsArtifact
 from anylift_cli.artifacts.base import read_meta
 from anylift_cli.artifacts.files import atomic_path, sha256_of
-from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.export.base import exporter, takes_of
 from anylift_cli.export.take import Take
-from anylift_cli.fitting.base import FitOptions
-from anylift_cli.keypoints.base import KeypointOptions
-from anylift_cli.lifting.base import LiftOptions
-from anylift_cli.objects.base import ObjectOptions, Prompts
 from anylift_cli.outputs import make_output
 from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
 from anylift_cli.progress import SILENT, Progress
+from anylift_cli.request import Request
 from anylift_cli.stages import cameras_stage, fit_stage, keypoints_stage, lift_stage, objects_stage, prompts_source
 from anylift_cli.steps import Step
 from anylift_cli.video import find_shots, probe
@@ -35,43 +31,6 @@ RECORD = "outputs.json"
 OBJECTS = "objects.npz"
 DRAWN_FACES, REPORTED_FACES = 3000, 20000
 """At most of an object's mesh in a video and in a page."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to lift, how, and where to put it.
-
-    Attributes:
-        video: the file.
-        out: the motion file, `.npz`. More persons and shots go beside it: `NAME.shot2.person2.npz`.
-        work_dir: folder of the artifacts.
-        keypoints, cameras, objects, lift, fit: options of the stages; `keypoints.shot` may also be "all".
-        prompts: the objects to follow, or None.
-        exports: file of each further format, by the format's name; "bvh" goes beside `out` if it is not named. Formats
-            that hold several persons get them all in one file.
-        overlay: video to draw, or None.
-        report: page to write, or None.
-        force: steps to run in any case, with what follows.
-    """
-
-    video: Path
-    out: Path
-    work_dir: Path
-    keypoints: KeypointOptions = field(default_factory=KeypointOptions)
-    cameras: CameraOptions = field(default_factory=CameraOptions)
-    objects: ObjectOptions = field(default_factory=ObjectOptions)
-    prompts: Prompts | None = None
-    lift: LiftOptions = field(default_factory=LiftOptions)
-    fit: FitOptions = field(default_factory=FitOptions)
-    exports: Mapping[str, Path] = field(default_factory=dict)
-    overlay: Path | None = None
-    report: Path | None = None
-    force: Collection[Step] = ()
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """`exports` with the BVH file."""
-        return {"bvh": self.out.with_suffix(".bvh"), **self.exports}
 
 
 @dataclass(frozen=True)

@@ -41,3 +41,30 @@ class Interrupted(AnyliftError):
     """The user stopped the run with Ctrl-C."""
 
     exit_code = 130
+
+
+DEBUG = "ANYLIFT_DEBUG"
+"""Set in the environment, tracebacks are shown."""
+
+
+def explained(error: Exception) -> AnyliftError:
+    """Any exception as a failure with a next step."""
+    if isinstance(error, AnyliftError):
+        return error
+    message = " ".join(str(error).split())
+    if isinstance(error, ImportError):
+        return _failed_import(message)
+    if isinstance(error, MemoryError):
+        return AnyliftError(f"out of memory: {message}", "lift a shorter part with --start and --end")
+    return AnyliftError(
+        f"unexpected {type(error).__name__}: {message}",
+        f"this is a fault in anylift; run again with {DEBUG}=1 to see where, and report it",
+    )
+
+
+def _failed_import(message: str) -> MissingDependencyError:
+    if "libGL" in message or "libgthread" in message:
+        hint = "pip uninstall opencv-contrib-python, then pip install opencv-contrib-python-headless (same version)"
+    else:
+        hint = "pip install --force-reinstall anylift-cli"
+    return MissingDependencyError(f"a package cannot be loaded: {message}", hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ def make_output(
         record: JSON file that remembers what each output was made from.
         forced: why to write in any case; "" to keep what is valid.
     """
-    place = str(file.resolve())
+    place = _place(file, record)
     made_from = {"anylift": __version__, **made_from}
     remembered = _read(record)
     why = forced or _difference(remembered.get(place), file, made_from)
@@ -36,6 +37,14 @@ def make_output(
     with atomic_path(record) as temporary:
         temporary.write_text(json.dumps(remembered, indent=1), encoding="utf-8")
     return Outcome(name, file, False, why, time.perf_counter() - started)
+
+
+def _place(file: Path, record: Path) -> str:
+    """Where `file` lies as seen from its record, so that a folder can be moved or mounted elsewhere as a whole."""
+    try:
+        return Path(os.path.relpath(file.resolve(), record.resolve().parent)).as_posix()
+    except ValueError:
+        return str(file.resolve())
 
 
 def _difference(entry: Any, file: Path, made_from: Mapping[str, str]) -> str:

@@ -95,6 +95,10 @@ class Stage:
     weights: Mapping[str, str] = field(default_factory=dict)
     choice: str = ""
 
+    def key(self, inputs: Mapping[str, Source]) -> str:
+        """sha256 of `key_parts`, hex: what the result is known by."""
+        return _key(self.key_parts(inputs))
+
     def key_parts(self, inputs: Mapping[str, Source]) -> dict[str, Any]:
         """Everything that decides the result, readable."""
         options = dataclasses.asdict(self.options)
@@ -154,7 +158,7 @@ def run_stage(
     made = stage.function(*(source.value for source in inputs.values()), stage.options, progress)
     seconds = time.perf_counter() - started
     made.meta |= {
-        "key": _key(parts),
+        "key": stage.key(inputs),
         "key_parts": parts,
         "stage": stage.name,
         "options": dataclasses.asdict(stage.options),

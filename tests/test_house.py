@@ -23,12 +23,12 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 STAGES = ("keypoints", "cameras", "objects", "lifting", "fitting", "export")
 LAYERS = (
-    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps"),
+    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps", "warm"),
     ("artifacts", "body", "meshes", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     (
-        "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",
-        "choosing", "describe", "doctor",
+        "pipeline", "outputs", "stages", "request", "chain", "batch", "report", "synthetic", "evaluation", "training",
+        "editing", "choosing", "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
@@ -36,6 +36,7 @@ LAYERS = (
 )  # fmt: skip
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
+CHAIN = {"pipeline", "outputs", "stages", "request", "chain"}
 HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect"}
 LIGHT = (
     "errors",
@@ -47,6 +48,7 @@ LIGHT = (
     "weights_store",
     "pipeline",
     "outputs",
+    "request",
     "stages",
     "choosing",
 )
@@ -100,7 +102,7 @@ def test_imports_run_one_way(module):
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
         if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing"):
-            assert not {part_of(name) for name in own_imports(module)} & {"pipeline", "outputs", "stages", "chain"}
+            assert not {part_of(name) for name in own_imports(module)} & CHAIN
 
 
 def test_no_circles():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -88,6 +88,28 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*own, *common])
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *common]}
     return run
+
+
+def with_options_of(
+    source: Callable[..., Any], leave_out: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a function `(common, ..., **given)` take, as `given`, the options of `source(common, ...)` too."""
+
+    def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+        """With their annotations evaluated; that of the result may name what only type checkers know."""
+        found = inspect.signature(function).parameters.values()
+        names = function.__globals__
+        return [one.replace(annotation=eval(one.annotation, names)) for one in found]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = [one for one in parameters(function) if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        more = [one for one in parameters(source)[1:] if one.name not in leave_out]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        together = [own[0], *(one.replace(kind=keyword) for one in [*own[1:], *more])]
+        function.__signature__ = inspect.Signature(together)
+        return function
+
+    return decorate
 
 
 def backends(group: str, *more: str) -> Callable[[], list[str]]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from anylift_cli.pipeline import Source, Stage
     from anylift_cli.training.clips import Cut
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 TABLE = "clips.csv"
 
 
@@ -46,12 +45,13 @@ def prepare_videos(
         NothingFoundError: no video in the folder, or no clip in the videos.
         AnyliftError: `out` cannot be written.
     """
+    from anylift_cli.batch.clips import VIDEO_SUFFIXES
     from anylift_cli.pipeline import check_writable, work_folder
     from anylift_cli.stages import cameras_stage, keypoints_stage
 
-    files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not files:
-        raise NothingFoundError(f"{videos} holds no video", f"names should end with one of {', '.join(SUFFIXES)}")
+        raise NothingFoundError(f"{videos} holds no video", f"names should end with one of {', '.join(VIDEO_SUFFIXES)}")
     check_writable(out, "--out")
     poses = None if keypoints.local_poses is None else Path(keypoints.local_poses)
     if poses is not None and not poses.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from anylift_cli.commands import options as opt
 
 if TYPE_CHECKING:
     from anylift_cli.chain import ShotResult
+    from anylift_cli.request import Request
 
 FIGURES = {
     "reprojection_percent": "reprojection error, % of the person's height",
@@ -23,11 +25,81 @@ FIGURES = {
     "frames": "frames",
 }
 
+FILES = ("video", "out", "exports", "overlay", "report")
+"""Parameters of `request_of` that say where files are; the others are options of the chain."""
+
 FOLDERS = ("colmap",)
 """Formats that are no single file, which `run` could keep up to date."""
 
 
+def request_of(
+    common: opt.Common,
+    video: Path,
+    out: Path,
+    exports: Mapping[str, Path],
+    overlay: Path | None,
+    report: Path | None,
+    person: opt.Person = "main",
+    shot: opt.ShotOrAll = "auto",
+    start: opt.Start = None,
+    end: opt.End = None,
+    backend: opt.Backend = "auto",
+    local_poses: opt.LocalPoses = None,
+    camera: opt.Camera = "auto",
+    focal: opt.Focal = None,
+    fov: opt.Fov = None,
+    lifter: opt.Lifter = "auto",
+    quality: opt.Quality = "fast",
+    height: opt.Height = None,
+    body: opt.Body = "open",
+    prior: opt.Prior = "open",
+    objects: opt.Objects = None,
+    object_size: opt.ObjectSizes = None,
+    points: opt.Points = None,
+    mask: opt.Masks = None,
+    object_tracker: opt.ObjectTracker = "auto",
+    object_tracks: opt.ObjectTracks = None,
+    contacts: opt.Contacts = True,
+) -> Request:
+    """What the options of `run` ask for.
+
+    Args:
+        out: the motion file.
+        exports: file of each further format.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
+    opt.check_focal(focal, fov)
+    opt.check_range(start, end)
+    prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
+
+    from anylift_cli.cameras.base import CameraOptions
+    from anylift_cli.fitting.base import FitOptions
+    from anylift_cli.keypoints.base import KeypointOptions
+    from anylift_cli.lifting.base import LiftOptions
+    from anylift_cli.objects.base import ObjectOptions
+    from anylift_cli.request import Request
+
+    return Request(
+        video=video,
+        out=out,
+        work_dir=common.work_dir or out.with_suffix(".anylift"),
+        keypoints=KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses)),
+        cameras=CameraOptions(camera, focal, fov),
+        objects=ObjectOptions(object_tracker),
+        prompts=prompts,
+        lift=LiftOptions(lifter, height, quality, common.device, common.seed),
+        fit=FitOptions(0, body, height, contacts, common.device, common.seed, prior=prior),
+        exports=exports,
+        overlay=overlay,
+        report=report,
+        force=common.force or (),
+    )
+
+
 @opt.command
+@opt.with_options_of(request_of, leave_out=FILES)
 def run(
     common: opt.Common,
     video: opt.Video,
@@ -53,27 +125,7 @@ def run(
     fbx: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write an FBX file.")] = None,
     glb: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a binary glTF file.")] = None,
     usd: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a USD file.")] = None,
-    person: opt.Person = "main",
-    shot: opt.ShotOrAll = "auto",
-    start: opt.Start = None,
-    end: opt.End = None,
-    backend: opt.Backend = "auto",
-    local_poses: opt.LocalPoses = None,
-    camera: opt.Camera = "auto",
-    focal: opt.Focal = None,
-    fov: opt.Fov = None,
-    lifter: opt.Lifter = "auto",
-    quality: opt.Quality = "fast",
-    height: opt.Height = None,
-    body: opt.Body = "open",
-    prior: opt.Prior = "open",
-    objects: opt.Objects = None,
-    object_size: opt.ObjectSizes = None,
-    points: opt.Points = None,
-    mask: opt.Masks = None,
-    object_tracker: opt.ObjectTracker = "auto",
-    object_tracks: opt.ObjectTracks = None,
-    contacts: opt.Contacts = True,
+    **given: Any,
 ) -> None:
     """Lift a video to 3D motion.
 
@@ -86,35 +138,12 @@ def run(
 
     Example: anylift run squats.mp4 --out squats.npz --overlay squats_overlay.mp4
     """
-    opt.check_focal(focal, fov)
-    opt.check_range(start, end)
-    prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
-
-    from anylift_cli.cameras.base import CameraOptions
-    from anylift_cli.chain import Request, run_chain
-    from anylift_cli.fitting.base import FitOptions
-    from anylift_cli.keypoints.base import KeypointOptions
-    from anylift_cli.lifting.base import LiftOptions
-    from anylift_cli.objects.base import ObjectOptions
+    from anylift_cli.chain import run_chain
 
     motion, exports = _files(out, {"bvh": bvh, "fbx": fbx, "glb": glb, "usd": usd})
-    request = Request(
-        video=video,
-        out=motion,
-        work_dir=common.work_dir or motion.with_suffix(".anylift"),
-        keypoints=KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses)),
-        cameras=CameraOptions(camera, focal, fov),
-        objects=ObjectOptions(object_tracker),
-        prompts=prompts,
-        lift=LiftOptions(lifter, height, quality, common.device, common.seed),
-        fit=FitOptions(0, body, height, contacts, common.device, common.seed, prior=prior),
-        exports=exports,
-        overlay=overlay,
-        report=report,
-        force=common.force or (),
-    )
+    request = request_of(common, video, motion, exports, overlay, report, **given)
     shots = run_chain(request, common.progress)
-    common.show(_as_json(video, request.work_dir, shots), lambda: _tables(shots))
+    common.show(_as_json(request.video, request.work_dir, shots), lambda: _tables(shots))
 
 
 def _files(out: Path, asked: dict[str, Path | None]) -> tuple[Path, dict[str, Path]]:

@@ -68,7 +68,8 @@ class Pose:
 
 
 class PoseEstimator(Protocol):
-    """A backend of the group `anylift.keypoints`; made without arguments, used for one shot after the other.
+    """A backend of the group `anylift.keypoints`; made without arguments, used for one shot after the
+    other, of any video: it has no memory of earlier ones.
 
     `find` and up to `WORKERS` calls of `estimate` may run at the same time, in threads.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from anylift_cli.keypoints.tracking import Track, Tracker
 from anylift_cli.plugins import is_file, load_backend
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.video import Frame, Shot, VideoInfo, find_shots, probe, read_frames
+from anylift_cli.warm import model
 
 STAGE_VERSION = 1
 
@@ -45,22 +47,19 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     info = probe(video)
     local = None if options.local_poses is None else read_local_poses(Path(options.local_poses), info)
     shots = find_shots(video, options.start, options.end, progress)
-    estimator = _estimator(options.backend, info)
-    try:
+    with _estimator(options.backend, info) as estimator:
         for shot in _candidates(shots, options.shot, video):
             artifact = _track_shot(video, info, shot, options, estimator, progress)
             if artifact is not None:
                 artifact.meta["shots"] = [{"number": s.number, "start": s.start_time, "end": s.end_time} for s in shots]
                 return artifact if local is None else with_local_poses(artifact, local)
-    finally:
-        estimator.close()
     raise _nobody(video, shots, options)
 
 
-def _estimator(backend: str, info: VideoInfo) -> PoseEstimator:
+def _estimator(backend: str, info: VideoInfo) -> AbstractContextManager[PoseEstimator]:
     if is_file("anylift.keypoints", backend):
-        return ImportedPoses(Path(backend), info)
-    return load_backend("anylift.keypoints", backend)()
+        return closing(ImportedPoses(Path(backend), info))
+    return model("keypoints", backend, load_backend("anylift.keypoints", backend))
 
 
 def _check(options: KeypointOptions) -> None:

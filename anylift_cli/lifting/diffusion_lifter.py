@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ from anylift_cli.lifting.refine import (
 )
 from anylift_cli.lifting.size import averaged
 from anylift_cli.progress import Progress, Task
+from anylift_cli.warm import model
 from anylift_cli.weights_store import find_weights
 
 _QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
@@ -61,10 +63,14 @@ class DiffusionLifter:
     ) -> LiftedPerson:
         """Lift one person. The result's cameras are metric and its world has z up."""
         torch.manual_seed(options.seed)
-        imagination = Imagination.load(self.checkpoint or find_weights(CHECKPOINT), options.device)
+        checkpoint = self.checkpoint or find_weights(CHECKPOINT)
+        name = str(checkpoint), checkpoint.stat().st_mtime_ns, options.device
         whole = observe(keypoints, cameras, person, options.device)
         span = present_span(keypoints.present[person])
-        with progress.task("lift: poses", total=span.stop - span.start) as task:
+        with (
+            model("imagination", name, partial(Imagination.load, checkpoint, options.device)) as imagination,
+            progress.task("lift: poses", total=span.stop - span.start) as task,
+        ):
             solved, deviation = _solve(whole.select(span, 1), cameras, models_for(options), imagination, options, task)
         return as_person(whole, span, solved, deviation, cameras)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anylift_cli.report.quality import Series
+if TYPE_CHECKING:
+    from anylift_cli.report.quality import Series
 
 GOOD, FAIR, POOR = "good", "fair", "poor"
 WINDOW = 1.0
@@ -110,6 +111,19 @@ def seen(figures: Mapping[str, Any]) -> dict[str, Any]:
     """In which share of the frames the person is, and how that is rated."""
     share = figures["frames_present"] / max(figures["frames"], 1)
     return {"value": share, "rating": GOOD if share >= _SEEN[0] else FAIR if share >= _SEEN[1] else POOR}
+
+
+def overall(figures: Mapping[str, Any]) -> tuple[str, float]:
+    """The worst rating among a motion's figures (`quality.json`), and how bad it is: 0 at `good`, 1 at `poor`."""
+    found = [(GOOD, -1.0)]
+    for measure in MEASURES:
+        value = figures.get(measure.figure)
+        if value is not None:
+            found.append((measure.rate(value), float(measure.severity(np.float64(value)))))
+    presence = seen(figures)
+    good, poor = _SEEN
+    found.append((presence["rating"], (good - presence["value"]) / (good - poor)))
+    return max(found, key=lambda one: ((GOOD, FAIR, POOR).index(one[0]), one[1]))
 
 
 def weak_moments(series: Series, times: np.ndarray, person: int = 0) -> list[Moment]:

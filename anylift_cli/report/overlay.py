@@ -58,7 +58,7 @@ def render_overlay(
     """
     if not motions:
         raise AnyliftError(f"{video}: there is no motion to draw over it", "run `anylift fit` first")
-    people = [_Track(motion, color) for motion, color in zip(in_one_world(motions), cycle(COLORS), strict=False)]
+    people = [Track(motion, color) for motion, color in zip(in_one_world(motions), cycle(COLORS), strict=False)]
     main = people[0]
     things = _things(main.motion, meshes or {})
     width, height = _picture_size(*keypoints.image_size.tolist())
@@ -146,7 +146,7 @@ def _both_sides(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     return corners, np.arange(len(corners)).reshape(-1, 3)
 
 
-class _Track:
+class Track:
     """One person's motion, posed a frame at a time."""
 
     def __init__(self, motion: MotionArtifact, color: Color) -> None:
