@@ -28,7 +28,7 @@ LAYERS = (
     STAGES,
     (
         "pipeline", "outputs", "stages", "chain", "report", "synthetic", "evaluation", "training", "editing",
-        "choosing", "describe", "doctor",
+        "choosing", "dataset", "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
@@ -99,7 +99,7 @@ def test_imports_run_one_way(module):
 
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
-        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing"):
+        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing", "dataset"):
             assert not {part_of(name) for name in own_imports(module)} & {"pipeline", "outputs", "stages", "chain"}
 
 
