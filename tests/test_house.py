@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import configparser
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,6 +171,7 @@ def test_help_says_of_each_command_what_the_command_says():
 @pytest.mark.alone
 def test_help_is_quick(tmp_path):
     """Processor time, which the load of other programs changes less than the clock does; modules once compiled."""
+    resource = pytest.importorskip("resource", reason="Windows does not tell the processor time of finished children")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
 
