@@ -50,7 +50,9 @@ def build(folder: Path) -> tuple[Path, Path]:
     (sdist,) = (folder / "sdist").glob("*.tar.gz")
     (wheel,) = (folder / "sdist").glob("*.whl")
     (other,) = (folder / "checkout").glob("*.whl")
-    assert members(wheel) == members(other), "the sdist makes another wheel than the checkout"
+    ours, theirs = members(wheel), members(other)
+    differ = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+    assert not differ, f"sdist and checkout make other wheels (`make clean` removes an old build/): {differ}"
     return wheel, sdist
 
 

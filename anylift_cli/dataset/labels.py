@@ -63,7 +63,7 @@ def read_labels(path: Path) -> Labels:
         raise AnyliftError(f"{path} cannot be read as a table: {error}", "save it as CSV in UTF-8") from error
     unknown = sorted(set(header) - {"clip", *COLUMNS})
     if "clip" not in header or unknown:
-        said = f"has a column '{unknown[0]}'" if unknown else "has no column 'clip'"
+        said = f"has a column '{unknown[0]}'" if "clip" in header else "has no column 'clip'"
         raise UsageError(f"{path} {said}", f"its first line names the columns: clip, {', '.join(COLUMNS)}")
     exact: dict[str, Label] = {}
     patterns: dict[str, Label] = {}
