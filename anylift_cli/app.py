@@ -26,6 +26,7 @@ COMMANDS = {
     "synthesize": ("synthesize", "Make a scene with exact ground truth: video, keypoints, cameras and motion."),
     "train": ("train", "Train lifting networks."),
     "evaluate": ("evaluate", "Measure lifters and other tools' results against the truth."),
+    "dataset": ("dataset", "Make data sets of folders of results."),
     "weights": ("weights", "Fetch, import and check weights that others publish."),
 }
 """Name of each command: its module in `anylift_cli.commands`, which defines it by that name, and what it does."""

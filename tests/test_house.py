@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import configparser
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ LAYERS = (
     STAGES,
     (
         "pipeline", "outputs", "stages", "request", "chain", "batch", "report", "synthetic", "evaluation", "training",
-        "editing", "choosing", "describe", "doctor",
+        "editing", "choosing", "dataset", "describe", "doctor",
     ),
     ("commands", "console"),
     ("app",),
@@ -101,7 +100,7 @@ def test_imports_run_one_way(module):
 
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
-        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing"):
+        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing", "dataset"):
             assert not {part_of(name) for name in own_imports(module)} & CHAIN
 
 
@@ -174,6 +173,7 @@ def test_help_says_of_each_command_what_the_command_says():
 @pytest.mark.alone
 def test_help_is_quick(tmp_path):
     """Processor time, which the load of other programs changes less than the clock does; modules once compiled."""
+    resource = pytest.importorskip("resource", reason="Windows does not tell the processor time of finished children")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -231,7 +230,7 @@ def test_two_runs_never_share_a_folder_and_a_killed_one_frees_it(tmp_path):
         with pytest.raises(AnyliftError, match="another anylift run is using"), work_folder(tmp_path):
             pass
     finally:
-        os.kill(holder.pid, signal.SIGKILL)
+        holder.kill()
         holder.wait()
         holder.stdout.close()
     with work_folder(tmp_path):
