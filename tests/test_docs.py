@@ -20,6 +20,7 @@ from anylift_cli.app import COMMANDS, load
 ROOT = Path(__file__).parents[1]
 LONG = {
     "run": "test_cli_bad_input.py",
+    "batch": "test_batch_runs.py",
     "keypoints": "test_keypoints.py",
     "objects": "test_cli_objects.py",
     "lift": "test_cli.py",
