@@ -4,6 +4,7 @@
 # make docs    build the documentation: site/
 # make dist-check PYTHONS="python3.10 python3.12"
 #              build wheel and sdist, and lift the shipped clip with them in an empty environment of each Python
+# make mmpose  set up mmpose in an environment of its own, for --keypoints vitpose-mmpose
 #
 # Each sets up .venv from nothing. On Linux, PyPI's torch brings CUDA (gigabytes); for the small CPU build:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OPENCV := $(shell sed -n 's/^opencv-contrib-python==//p' constraints.txt)
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint docs dist-check clean
+.PHONY: demo test lint docs dist-check mmpose clean
 
 demo: $(VENV)/installed
 	$(BIN)/anylift run examples/demo.mp4 --out out/motion.npz --overlay out/overlay.mp4
@@ -40,6 +41,9 @@ dist-check: $(VENV)/installed
 $(VENV)/docs-installed: $(VENV)/installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
+
+mmpose: $(VENV)/installed
+	PYTHON=$(BIN)/python third_party/vitpose-mmpose/setup.sh
 
 # mediapipe asks for the OpenCV build with windows, which needs libGL from the system; the headless build of the same
 # version has the same modules and needs nothing.

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
 from anylift_cli.errors import MissingDependencyError
-from anylift_cli.plugins import backend_names
+from anylift_cli.plugins import backend_names, install_command
 
 AUTO = "auto"
 ORDER = {
@@ -63,4 +63,6 @@ def _check_library(distribution: str | None) -> None:
         if distribution is not None:
             version(distribution)
     except PackageNotFoundError as error:
-        raise MissingDependencyError(f"{distribution} is not installed", f"`pip install {distribution}`") from error
+        raise MissingDependencyError(
+            f"{distribution} is not installed", f"`{install_command(distribution)}`"
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -15,6 +15,8 @@ from typing import Any
 from anylift_cli import __version__
 from anylift_cli.errors import AnyliftError
 from anylift_cli.foreign.tools import TOOLS, Tool, gpus, lacking, tools_folder
+from anylift_cli.keypoints.base import KeypointOptions
+from anylift_cli.keypoints.networks import network_files
 from anylift_cli.weights_store.fetching import installed
 from anylift_cli.weights_store.finding import fetched_folder, find_weights
 from anylift_cli.weights_store.manifest import external_weights
@@ -37,6 +39,7 @@ class Part:
         weights: name of the external weights it needs, "" for none.
         install: how to get missing packages.
         tool: the program in an environment of its own that does the work, None for none.
+        check: raises AnyliftError where something else is missing.
     """
 
     stage: str
@@ -49,6 +52,7 @@ class Part:
     weights: str = ""
     install: str = REINSTALL
     tool: Tool | None = None
+    check: Callable[[], object] | None = None
 
 
 _CV2 = ("cv2", "opencv-contrib-python")
@@ -59,6 +63,14 @@ PARTS = (
     Part("video", "PyAV", (("av", "av"),), "BSD (FFmpeg libraries: LGPL/GPL)", default=True),
     Part("video", "shots", (_CV2, ("scenedetect", "scenedetect")), "BSD", default=True),
     Part("keypoints", "mediapipe", (_CV2, ("mediapipe", "mediapipe")), "Apache-2.0", "30-44 frames/s", default=True),
+    Part(
+        "keypoints",
+        "vitpose",
+        (_TORCH, ("transformers", "transformers")),
+        "Apache-2.0",
+        install="pip install 'anylift-cli[vitpose]'",
+        check=lambda: network_files(KeypointOptions("vitpose")),
+    ),
     Part("keypoints", "PATH", (_CV2,), "of the tool that wrote it"),
     Part("cameras", "still, rotating", (_CV2,), "Apache-2.0", "190-300 frames/s at 544x306", default=True),
     Part("cameras", "moving", (_CV2, ("pycolmap", "pycolmap")), "BSD", "6 frames/s at 640x360", default=True),
@@ -143,11 +155,13 @@ def _import_problem(module: str, distribution: str) -> str:
 
 
 def _missing_file(part: Part) -> tuple[str, str]:
-    for file in part.files:
-        try:
+    try:
+        for file in part.files:
             find_weights(file)
-        except AnyliftError as error:
-            return error.message, error.hint
+        if part.check is not None:
+            part.check()
+    except AnyliftError as error:
+        return error.message, error.hint
     if part.weights:
         entry = external_weights()[part.weights]
         if any(installed(file) is None for file in entry.files):

@@ -8,6 +8,9 @@ from typing import Any
 
 from anylift_cli.errors import MissingDependencyError, UsageError
 
+EXTRAS = {"transformers": "vitpose"}
+"""Packages whose versions an extra of anylift chooses."""
+
 
 def backend_names(group: str) -> list[str]:
     """Names registered in an entry-point group such as "anylift.cameras"."""
@@ -33,7 +36,12 @@ def load_backend(group: str, name: str) -> Any:
             except ImportError as error:
                 raise MissingDependencyError(
                     f"{group.removeprefix('anylift.')} backend '{name}' cannot be loaded: {error}",
-                    f"pip install {error.name}" if error.name else "",
+                    install_command(error.name) if error.name else "",
                 ) from error
     kind = group.removeprefix("anylift.")
     raise UsageError(f"unknown {kind} backend '{name}'", f"choose one of: {', '.join(backend_names(group))}")
+
+
+def install_command(package: str) -> str:
+    """What brings a package that is missing."""
+    return f"pip install 'anylift-cli[{EXTRAS[package]}]'" if package in EXTRAS else f"pip install {package}"

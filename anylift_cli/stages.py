@@ -16,6 +16,7 @@ from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.foreign.tools import TOOLS, require
 from anylift_cli.keypoints.base import KeypointOptions
+from anylift_cli.keypoints.networks import network_files
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
 from anylift_cli.objects.base import ObjectOptions, Prompts
 from anylift_cli.pipeline import Source, Stage
@@ -24,6 +25,7 @@ from anylift_cli.weights_store import find_weights
 
 LIBRARIES = {
     "mediapipe": "mediapipe",
+    "vitpose": "transformers",
     "auto": "pycolmap",
     "moving": "pycolmap",
     "lucas-kanade": "opencv-contrib-python",
@@ -35,14 +37,24 @@ FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
 
 
 def keypoints_stage(options: KeypointOptions) -> Stage:
-    """video → keypoints; "auto" is the best backend that is here."""
+    """video → keypoints; "auto" is the best backend that is here.
+
+    Raises:
+        UsageError: no such backend, or a network that it does not have.
+        MissingDependencyError: weights, or a program, that are not here.
+    """
     if options.backend == AUTO:
         return _best("anylift.keypoints", lambda name: keypoints_stage(replace(options, backend=name)))
     backend = _backend("anylift.keypoints", options.backend)
-    from anylift_cli.body.tracks.read import keys_of_result
+    if backend in TOOLS:
+        backend = f"{backend} ({require(TOOLS[backend])})"
+    weights = {name: sha256_of(file) for name, file in network_files(options).items()}
+    if options.local_poses is not None:
+        from anylift_cli.body.tracks.read import keys_of_result
+
+        weights |= keys_of_result(Path(options.local_poses))
     from anylift_cli.keypoints.stage import STAGE_VERSION, run_keypoints
 
-    weights = {} if options.local_poses is None else keys_of_result(Path(options.local_poses))
     return Stage("keypoints", STAGE_VERSION, KeypointsArtifact, run_keypoints, options, backend, weights)
 
 

@@ -36,7 +36,7 @@ LAYERS = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 CHAIN = {"pipeline", "outputs", "stages", "request", "chain"}
-HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect"}
+HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect", "transformers"}
 LIGHT = (
     "errors",
     "memory",

@@ -196,7 +196,7 @@ Backend = Annotated[
         "--backend",
         metavar="NAME|PATH",
         autocompletion=backends("anylift.keypoints", "auto"),
-        help="Keypoint estimator, auto for the best one that is here; or keypoints that exist already: a file or "
+        help="Keypoint estimator: mediapipe, vitpose, vitpose-mmpose, auto for the best one that is here; or keypoints that exist already: a file or "
         "folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or anylift.",
     ),
 ]
@@ -208,6 +208,14 @@ LocalPoses = Annotated[
         "folder of GVHMR, WHAM, TRAM, GLAMR or ROMP.",
     ),
 ]
+KeypointsModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR",
+        help="Network of ViTPose: the name of its weights, or a folder. Default: the largest that is here.",
+    ),
+]
+FlipTest = Annotated[bool, typer.Option("--flip-test", help="ViTPose looks at each person mirrored too.")]
 _CAMERA = {
     "metavar": "KIND|PATH",
     "autocompletion": backends("anylift.cameras"),

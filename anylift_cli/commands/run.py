@@ -45,6 +45,8 @@ def request_of(
     end: opt.End = None,
     backend: opt.Backend = "auto",
     local_poses: opt.LocalPoses = None,
+    keypoints_model: opt.KeypointsModel = None,
+    flip_test: opt.FlipTest = False,
     camera: opt.Camera = "auto",
     focal: opt.Focal = None,
     fov: opt.Fov = None,
@@ -85,7 +87,9 @@ def request_of(
         video=video,
         out=out,
         work_dir=common.work_dir or out.with_suffix(".anylift"),
-        keypoints=KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses)),
+        keypoints=KeypointOptions(
+            backend, person, shot, start, end, opt.text_of(local_poses), keypoints_model, flip_test, common.device
+        ),
         cameras=CameraOptions(camera, focal, fov),
         objects=ObjectOptions(object_tracker),
         prompts=prompts,

@@ -34,6 +34,8 @@ def keypoints(
     end: opt.End = None,
     backend: opt.Backend = "auto",
     local_poses: opt.LocalPoses = None,
+    keypoints_model: opt.KeypointsModel = None,
+    flip_test: opt.FlipTest = False,
 ) -> None:
     """Find the 2D points of each person.
 
@@ -44,7 +46,9 @@ def keypoints(
     from anylift_cli.keypoints.base import KeypointOptions
     from anylift_cli.stages import keypoints_stage
 
-    options = KeypointOptions(backend, person, shot, start, end, local_poses=opt.text_of(local_poses))
+    options = KeypointOptions(
+        backend, person, shot, start, end, opt.text_of(local_poses), keypoints_model, flip_test, common.device
+    )
     _run(common, lambda _: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
 
 

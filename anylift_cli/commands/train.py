@@ -115,6 +115,8 @@ def prepare(
             "ROMP: its 3D people stand for the estimator's. Videos without one keep the estimator's.",
         ),
     ] = None,
+    keypoints_model: opt.KeypointsModel = None,
+    flip_test: opt.FlipTest = False,
     camera: opt.Camera = "auto",
     focal: opt.Focal = None,
     fov: opt.Fov = None,
@@ -130,7 +132,9 @@ def prepare(
     from anylift_cli.commands.prepare_videos import TABLE, prepare_videos
     from anylift_cli.keypoints.base import KeypointOptions
 
-    keypoints = KeypointOptions(backend, person, start=start, end=end, local_poses=opt.text_of(local_poses))
+    keypoints = KeypointOptions(
+        backend, person, "auto", start, end, opt.text_of(local_poses), keypoints_model, flip_test, common.device
+    )
     rows = prepare_videos(videos, out, keypoints, CameraOptions(camera, focal, fov), common.progress)
     kept = [row for row in rows if not row.reason]
     seconds = sum(row.seconds for row in kept)

@@ -94,7 +94,8 @@ DELTA = Tool(
     "of Snap Inc., in its repository",
     ("env/bin/python", "repo/demo_2d.py", "repo/checkpoints/densetrack2d.pth"),
 )
-TOOLS = {tool.name: tool for tool in (MEGASAM, VIPE, DELTA)}
+MMPOSE = Tool("vitpose-mmpose", "mmpose", "keypoints", "Apache-2.0", ("env/bin/python",), gpu=False)
+TOOLS = {tool.name: tool for tool in (MEGASAM, VIPE, DELTA, MMPOSE)}
 
 
 def tools_folder() -> Path:
@@ -151,8 +152,6 @@ def run_tool(
         AnyliftError: it cannot be started, or failed; with the last lines of its log.
     """
     words = [str(word) for word in command]
-    environment = {name: value for name, value in os.environ.items() if name not in OWN_ENVIRONMENT}
-    environment["PATH"] = os.pathsep.join([str(tool.python.parent), environment.get("PATH", os.defpath)])
     with open(log, "ab") as stream:
         stream.write(f"$ {shlex.join(words)}\n".encode())
         stream.flush()
@@ -160,7 +159,7 @@ def run_tool(
         try:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, cwd=cwd,
-                env={**environment, **(variables or {})}, start_new_session=True,
+                env={**environment_of(tool), **(variables or {})}, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -175,7 +174,14 @@ def run_tool(
             raise
     if code != 0:
         how = f"was ended by signal {-code} (9: out of memory)" if code < 0 else f"stopped with code {code}"
-        raise AnyliftError(f"{tool.title} {how}; its last lines:\n{_tail(log)}", f"its whole log: {log}")
+        raise AnyliftError(f"{tool.title} {how}; its last lines:\n{last_lines(log)}", f"its whole log: {log}")
+
+
+def environment_of(tool: Tool) -> dict[str, str]:
+    """Variables for a tool's process: ours, without those that concern Python, and its own programs first."""
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_ENVIRONMENT}
+    environment["PATH"] = os.pathsep.join([str(tool.python.parent), environment.get("PATH", os.defpath)])
+    return environment
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -188,7 +194,8 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _tail(log: Path) -> str:
+def last_lines(log: Path) -> str:
+    """The end of a log, to be shown."""
     with open(log, "rb") as stream:
         stream.seek(max(0, log.stat().st_size - (1 << 16)))
         lines = re.split(r"[\r\n]+", stream.read().decode(errors="replace"))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
@@ -19,7 +20,8 @@ from queue import SimpleQueue
 import numpy as np
 
 from anylift_cli.body.skeleton import BODY24, LEFT_HIP, RIGHT_HIP, K
-from anylift_cli.keypoints.base import WORKERS, Pose, Region
+from anylift_cli.keypoints.base import KeypointOptions, Pose, Region, check_no_model
+from anylift_cli.keypoints.regions import is_outside
 from anylift_cli.video import Frame
 
 
@@ -77,12 +79,13 @@ BODY24_FROM_BLAZEPOSE = {
 }  # fmt: skip
 """Index of each `body24` point among BlazePose's 33. The neck is a mean, small toes are not observed."""
 
+WORKERS = 2
+"""Threads that estimate people."""
+
 _TARGET = [K[name] for name in BODY24_FROM_BLAZEPOSE]
 _SOURCE = list(BODY24_FROM_BLAZEPOSE.values())
 _SHOULDERS = [K["left_shoulder"], K["right_shoulder"]]
 _REGION_MARGIN = 1.25
-_OUTSIDE = 0.03
-"""How far outside the image a point may lie, as a fraction of the region's size."""
 
 
 class MediaPipePose:
@@ -92,7 +95,8 @@ class MediaPipePose:
     of the image (x right, y down, z away from the camera), checked in the tests against a person of known pose.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: KeypointOptions) -> None:
+        check_no_model(options, "mediapipe")
         self.name = f"mediapipe {mediapipe.__version__} pose full"
         with _quiet_stderr():
             self._detector = SolutionBase(
@@ -106,13 +110,13 @@ class MediaPipePose:
                 )
                 for _ in range(WORKERS)
             ]
+            self._pool = ThreadPoolExecutor(WORKERS)
             self._idle: SimpleQueue[SolutionBase] = SimpleQueue()
             for graph in self._landmarks:
                 self._idle.put(graph)
             blank = Frame(0, 0.0, np.zeros((256, 256, 3), np.uint8))
             self.find(blank, (0, 0, 256, 256))
-            for _ in self._landmarks:
-                self.estimate(blank, Region(128, 128, 256))
+            self.estimate(blank, [Region(128, 128, 256)] * WORKERS)
 
     def find(self, frame: Frame, tile: tuple[int, int, int, int]) -> list[Region]:
         left, top, right, bottom = tile
@@ -126,7 +130,16 @@ class MediaPipePose:
             regions.append(replace(region, x=region.x + left, y=region.y + top))
         return regions
 
-    def estimate(self, frame: Frame, region: Region) -> Pose | None:
+    def estimate(self, frame: Frame, regions: Sequence[Region]) -> list[Pose | None]:
+        return list(self._pool.map(lambda region: self._estimate_one(frame, region), regions))
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._detector.close()
+        for graph in self._landmarks:
+            graph.close()
+
+    def _estimate_one(self, frame: Frame, region: Region) -> Pose | None:
         height, width = frame.image.shape[:2]
         rect = rect_pb2.NormalizedRect(
             x_center=region.x / width,
@@ -152,11 +165,6 @@ class MediaPipePose:
             (width, height),
         )
 
-    def close(self) -> None:
-        self._detector.close()
-        for graph in self._landmarks:
-            graph.close()
-
 
 def to_body24(
     landmarks: np.ndarray, visibility: np.ndarray, world: np.ndarray, region: Region, image_size: tuple[int, int]
@@ -178,8 +186,7 @@ def to_body24(
     local_joints[_TARGET] = world[_SOURCE]
     local_joints -= local_joints[[LEFT_HIP, RIGHT_HIP]].mean(axis=0)
 
-    slack = _OUTSIDE * region.size
-    confidence[(points < -slack).any(axis=1) | (points > np.array(image_size) + slack).any(axis=1)] = 0
+    confidence[is_outside(points, region.size, image_size)] = 0
 
     points[K["neck"]] = points[_SHOULDERS].mean(axis=0)
     confidence[K["neck"]] = confidence[_SHOULDERS].min()

@@ -12,7 +12,7 @@ import numpy as np
 from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
-from anylift_cli.keypoints.base import WORKERS, KeypointOptions, PoseEstimator
+from anylift_cli.keypoints.base import KeypointOptions, PoseEstimator
 from anylift_cli.keypoints.imports.estimator import ImportedPoses
 from anylift_cli.keypoints.local_poses import read_local_poses, with_local_poses
 from anylift_cli.keypoints.people import LASTING_PRESENCE, is_person, prominence, ranked, seconds_present, to_arrays
@@ -26,6 +26,8 @@ STAGE_VERSION = 1
 
 MAX_SIZE = 1920
 """Larger videos are decoded at this longer side; the estimator looks at far smaller crops anyway."""
+READING_AND_SEARCHING = 2
+"""Threads beside the one that follows people."""
 MAX_PEOPLE = {"main": 2}
 MAX_PEOPLE_OTHERWISE = 8
 
@@ -47,7 +49,7 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     info = probe(video)
     local = None if options.local_poses is None else read_local_poses(Path(options.local_poses), info)
     shots = find_shots(video, options.start, options.end, progress)
-    with _estimator(options.backend, info) as estimator:
+    with _estimator(options, info) as estimator:
         for shot in _candidates(shots, options.shot, video):
             artifact = _track_shot(video, info, shot, options, estimator, progress)
             if artifact is not None:
@@ -56,10 +58,12 @@ def run_keypoints(video: Path, options: KeypointOptions, progress: Progress = SI
     raise _nobody(video, shots, options)
 
 
-def _estimator(backend: str, info: VideoInfo) -> AbstractContextManager[PoseEstimator]:
+def _estimator(options: KeypointOptions, info: VideoInfo) -> AbstractContextManager[PoseEstimator]:
+    backend = options.backend
     if is_file("anylift.keypoints", backend):
-        return closing(ImportedPoses(Path(backend), info))
-    return model("keypoints", backend, load_backend("anylift.keypoints", backend))
+        return closing(ImportedPoses(options, info))
+    made_of = backend, options.model, options.flip_test, options.device
+    return model("keypoints", made_of, lambda: load_backend("anylift.keypoints", backend)(options))
 
 
 def _check(options: KeypointOptions) -> None:
@@ -94,7 +98,7 @@ def _track_shot(
     """One streaming pass over a shot; None where nobody is found."""
     numbers: list[int] = []
     with (
-        ThreadPoolExecutor(WORKERS + 2) as pool,
+        ThreadPoolExecutor(READING_AND_SEARCHING) as pool,
         progress.task(f"people in shot {shot.number}", shot.stop - shot.first) as task,
     ):
         tracker = Tracker(estimator, MAX_PEOPLE.get(options.person, MAX_PEOPLE_OTHERWISE), pool)

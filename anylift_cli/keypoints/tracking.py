@@ -63,7 +63,7 @@ class Tracker:
     Args:
         estimator: finds and estimates.
         max_people: how many are followed at the same time; a much larger newcomer replaces the smallest.
-        pool: at least `WORKERS` threads and one more, which searches.
+        pool: at least one thread, which searches.
     """
 
     def __init__(self, estimator: PoseEstimator, max_people: int, pool: ThreadPoolExecutor) -> None:
@@ -92,7 +92,7 @@ class Tracker:
         claims: list[tuple[float, Track, Pose, np.ndarray | None]] = []
         time, tracks = self.times[position], [track for track in self.tracks if track.active]
         before = [track.poses[track.last] for track in tracks]
-        poses = self._pool.map(lambda pose: self._estimate(frame, pose.region), before)
+        poses = self._estimate(frame, [pose.region for pose in before])
         for track, last, pose in zip(tracks, before, poses, strict=True):
             if pose is None or not can_follow(last, pose, time - self.times[track.last]):
                 continue
@@ -128,7 +128,7 @@ class Tracker:
         full = len(seen) >= self._max_people
         if full and region.size < MUCH_LARGER * smallest.poses[position].region.size:
             return
-        pose = self._estimate(frame, region)
+        [pose] = self._estimate(frame, [region])
         if pose is None or not is_whole_person(pose):
             return
         if any(is_same_person(pose, track.poses[position]) for track in seen):
@@ -166,7 +166,7 @@ class Tracker:
             if earlier in track.poses:
                 return
             after, frame = track.poses[earlier + 1], self._recent[-1 - back]
-            pose = self._estimate(frame, after.region)
+            [pose] = self._estimate(frame, [after.region])
             if pose is None or not can_follow(after, pose, self.times[earlier + 1] - self.times[earlier]):
                 return
             others = (other.poses.get(earlier) for other in self.tracks if other is not track)
@@ -174,9 +174,9 @@ class Tracker:
                 return
             track.add(earlier, pose, appearance(frame.image, pose))
 
-    def _estimate(self, frame: Frame, region: Region) -> Pose | None:
-        pose = self._estimator.estimate(frame, region)
-        return pose if pose is not None and is_believable(pose) else None
+    def _estimate(self, frame: Frame, regions: list[Region]) -> list[Pose | None]:
+        poses = self._estimator.estimate(frame, regions) if regions else []
+        return [pose if pose is not None and is_believable(pose) else None for pose in poses]
 
 
 def _tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
