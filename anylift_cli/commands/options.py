@@ -196,8 +196,9 @@ Backend = Annotated[
         "--backend",
         metavar="NAME|PATH",
         autocompletion=backends("anylift.keypoints", "auto"),
-        help="Keypoint estimator: mediapipe, vitpose, vitpose-mmpose, auto for the best one that is here; or keypoints that exist already: a file or "
-        "folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or anylift.",
+        help="Keypoint estimator: mediapipe, vitpose, vitpose-mmpose, or auto for the best one that is here; or "
+        "keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or "
+        "anylift.",
     ),
 ]
 LocalPoses = Annotated[
