@@ -11,9 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2  # noqa: F401  (before pycolmap)
 import numpy as np
-import torch
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
@@ -207,6 +205,7 @@ def camera_files(folder: Path) -> list[Path]:
 
 def colmap_models(folder: Path) -> list[Path]:
     """A model as text and in binary."""
+    import cv2  # noqa: F401  (before pycolmap)
     import pycolmap
 
     text, binary = folder / "colmap_text", folder / "colmap_binary"
@@ -225,6 +224,8 @@ def colmap_models(folder: Path) -> list[Path]:
 
 def motion_files(folder: Path) -> list[Path]:
     """What other tools write of people in 3D, pickles and all."""
+    import torch
+
     pose, trans, eye = np.zeros((FRAMES, 72), np.float32), np.zeros((FRAMES, 3), np.float32), np.eye(3, dtype="f4")
     betas, count = np.ones((FRAMES, 10), np.float32), np.arange(FRAMES)
     wham = {4: {
