@@ -47,7 +47,8 @@ from anylift_cli.synthetic.writing import write_scene
 CALLS = {"open", "os.rename", "os.remove", "os.mkdir", "os.chmod", "tempfile.mkstemp"}
 """Audit events of Python after which a file system looks different."""
 CLIP = SceneSpec("squat", "squat", "still", seconds=1.5, fps=10, width=320, height=180, seed=1)
-MOST_CALLS, LARGEST_WRITE = 60, 12_000
+MOST_CALLS, WRITES = 60, (3000, 20_000)
+"""File-system calls of a run; bytes, more than its messages take, up to its largest file."""
 LOG = "kills.jsonl"
 
 
@@ -64,8 +65,8 @@ def plan(number: int, seconds: float) -> Plan:
     """Of kill `number`; `seconds` is the processor time of a whole run."""
     rng = random.Random(number)
     way = rng.choices(("moment", "call", "write"), (4, 5, 1))[0]
-    most = {"moment": seconds, "call": MOST_CALLS, "write": LARGEST_WRITE}[way]
-    return Plan(way, rng.uniform(0, most), number % 10 == 9)
+    span = {"moment": (0, seconds), "call": (0, MOST_CALLS), "write": WRITES}[way]
+    return Plan(way, rng.uniform(*span), number % 10 == 9)
 
 
 def start(scene: Path, out: Path, prepare: Callable[[], None] = lambda: None) -> int:
@@ -117,6 +118,7 @@ def run(scene: Path, out: Path, how: Plan | None = None) -> tuple[int, float]:
         prepare = killed_at_call(int(how.at), out.parent)
     elif how is not None and how.way == "write":
         prepare = killed_in_write(int(how.at))
+    out.with_suffix(".log").unlink(missing_ok=True)
     pid = start(scene, out, prepare)
     rival = start(scene, out) if how is not None and how.rival else None
     while how is not None and how.way == "moment":
@@ -148,7 +150,7 @@ def results(out: Path) -> dict[str, str]:
             continue
         try:
             kind = ARTIFACTS[read_meta(file).get("schema")]
-            found[file.parent.name + file.name] = Source.from_artifact(kind.load(file)).key
+            found[str(file.relative_to(out.parent))] = Source.from_artifact(kind.load(file)).key
         except (AnyliftError, KeyError):
             continue
     for file in (out.with_suffix(".bvh"), out.with_suffix(".anylift") / "quality.json"):
@@ -173,7 +175,9 @@ def check_after_kill(out: Path, wanted: dict[str, str], before: dict[Path, int])
     for file, written in before.items():
         assert there.get(file) == written, f"{file} was finished, and is gone or made again"
     found = results(out)
-    assert {file.parent.name + file.name for file in there} <= found.keys(), "a half-written artifact has its full name"
+    assert {str(file.relative_to(out.parent)) for file in there} <= found.keys(), (
+        "a half-written artifact has its full name"
+    )
     for name, content in found.items():
         assert content == wanted[name], f"{name} differs from an uninterrupted run's"
     return len(found)
