@@ -79,6 +79,8 @@ COCO = {"image_id": 1, "keypoints": [1.0] * 51}
             {"frame_id": 1, "instances": []}]})),
         ("keypoints", "names.json", json.dumps({"meta_info": {"keypoint_id2name": {"0": "neck", "1": "nose"}},
             "instance_info": [{"frame_id": 1, "instances": [{"keypoints": [[1, 2]], "keypoint_scores": [1]}]}]})),
+        ("keypoints", "times.trc", "PathFileType\n\n10\t10\n#\tTime\tNose\t\t\n\n1\tnan\t50\t60\t0\n"),
+        ("keypoints", "rate.trc", "PathFileType\n\ninf\t10\n#\tTime\tNose\t\t\n\n1\t0\t50\t60\t0\n"),
         ("meshes", "none.ply", "ply\nelement vertex 1\nend_header\n"),
         ("points", "points.json", DEEP),
         ("points", "points.json", '{"box": {"frame": [0, 1, 2]}}'),
