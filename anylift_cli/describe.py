@@ -44,7 +44,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 def _describe_npz(path: Path) -> dict[str, Any]:
     meta = read_meta(path)
-    kind = ARTIFACTS.get(meta.get("schema"))
+    kind = ARTIFACTS.get(str(meta.get("schema")))
     units = {spec.name: spec.metadata["unit"] for spec in kind.array_fields()} if kind else {}
     arrays = [
         {"name": name, **_describe_array(value), "unit": units.get(name, "")}

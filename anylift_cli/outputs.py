@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from anylift_cli import __version__
-from anylift_cli.artifacts.files import atomic_path, sha256_of
+from anylift_cli.artifacts.files import atomic_path, remove_unfinished, sha256_of
 from anylift_cli.pipeline import UNCHANGED, Outcome
 
 
@@ -31,6 +32,7 @@ def make_output(
     why = forced or _difference(remembered.get(place), file, made_from)
     if not why:
         return Outcome(name, file, True, UNCHANGED, 0.0)
+    remove_unfinished(file.parent, glob.escape(file.stem))
     started = time.perf_counter()
     write()
     remembered[place] = {"made_from": made_from, "sha256": sha256_of(file)}

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from anylift_cli import __version__, interrupts
 from anylift_cli.artifacts.base import Artifact
-from anylift_cli.artifacts.files import sha256_of
+from anylift_cli.artifacts.files import remove_unfinished, sha256_of
 from anylift_cli.errors import AnyliftError, Interrupted
 from anylift_cli.memory import give_back
 from anylift_cli.progress import SILENT, Progress
@@ -192,6 +192,7 @@ def work_folder(folder: Path) -> Iterator[Path]:
         raise AnyliftError(
             f"another anylift run is using {folder}", "wait until it has ended, or choose another --work-dir"
         ) from error
+    remove_unfinished(folder)
     try:
         with interrupts.remembered():
             yield folder

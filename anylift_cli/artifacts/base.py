@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
-from zlib import error as zlib_error
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from anylift_cli.artifacts.files import atomic_path
+from anylift_cli.artifacts.files import DAMAGED, atomic_path, unpacked_limit
 from anylift_cli.errors import AnyliftError
 
 MAX_TOTAL_BYTES = 8 << 30
@@ -133,7 +132,7 @@ class Artifact:
         if meta.get("schema_version") != cls.version:
             raise AnyliftError(
                 f"{path} has {cls.schema} version {meta.get('schema_version')}, this anylift reads {cls.version}",
-                "make it again with this version",
+                _way_to(meta, cls.version),
             )
         known = {spec.name: spec.metadata["dtype"] for spec in cls.array_fields()}
         if unknown := sorted(set(arrays) - set(known)):
@@ -162,12 +161,13 @@ def read_npz(path: Path | str, only: set[str] | None = None) -> dict[str, np.nda
     """Arrays of an npz file, read without pickle after the declared sizes were checked.
 
     Raises:
-        AnyliftError: missing, not an npz, damaged, pickled or larger than `MAX_TOTAL_BYTES`.
+        AnyliftError: missing, not an npz, damaged, pickled, larger than `MAX_TOTAL_BYTES`, or much larger than the
+            file.
     """
     path = Path(path)
     with _named_errors(path):
         with zipfile.ZipFile(path) as archive:
-            _check_declared_sizes(path, archive)
+            _check_size(path, _declared(path, archive), only)
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files if only is None or name in only}
 
@@ -182,7 +182,7 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise AnyliftError(f"{path} is a folder, not a file") from error
     except PermissionError as error:
         raise AnyliftError(f"{path} cannot be read: permission denied") from error
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, KeyError, RuntimeError, zlib_error) as error:
+    except DAMAGED as error:
         raise AnyliftError(
             f"{path} is damaged or not an npz file: {error}", "delete it and run the stage that writes it again"
         ) from error
@@ -196,11 +196,11 @@ def declared_arrays(path: Path | str) -> dict[str, tuple[tuple[int, ...], np.dty
     """
     path = Path(path)
     with _named_errors(path), zipfile.ZipFile(path) as archive:
-        return _check_declared_sizes(path, archive)
+        return _declared(path, archive)
 
 
-def _check_declared_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    total, declared = 0, {}
+def _declared(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    declared = {}
     for member in archive.infolist():
         if not member.filename.endswith(".npy"):
             raise AnyliftError(f"{path} holds '{member.filename}', which is not an array")
@@ -213,11 +213,23 @@ def _check_declared_sizes(path: Path, archive: zipfile.ZipFile) -> dict[str, tup
                 f"{path}: '{member.filename[:-4]}' holds pickled Python objects, which anylift never loads",
                 "pickles can run code; ask for a plain npz",
             )
-        total += int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if total > MAX_TOTAL_BYTES:
-            raise AnyliftError(f"{path} declares more than {MAX_TOTAL_BYTES >> 30} GiB of arrays; refusing to read")
         declared[member.filename[:-4]] = (shape, dtype)
     return declared
+
+
+def _check_size(path: Path, declared: dict[str, tuple[tuple[int, ...], np.dtype]], only: set[str] | None) -> None:
+    limit = unpacked_limit(path.stat().st_size, MAX_TOTAL_BYTES)
+    wanted = [declared[name] for name in declared if only is None or name in only]
+    if sum(int(np.prod(shape, dtype=object)) * dtype.itemsize for shape, dtype in wanted) > limit:
+        raise AnyliftError(f"{path} declares more than {limit >> 20} MiB of arrays; refusing to read it")
+
+
+def _way_to(meta: dict[str, Any], version: int) -> str:
+    """What to do about a file of another version of a schema."""
+    found, writer = meta.get("schema_version"), meta.get("anylift_version")
+    if isinstance(found, int) and found > version:
+        return f"it was written by anylift {writer or 'of a later version'}: upgrade anylift to read it"
+    return "run the same `anylift` command as for the file again: older files are made anew"
 
 
 def _parse_meta(path: Path, stored: np.ndarray | None) -> dict[str, Any]:
@@ -225,7 +237,7 @@ def _parse_meta(path: Path, stored: np.ndarray | None) -> dict[str, Any]:
         return {}
     try:
         meta = json.loads(str(stored))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise AnyliftError(f"{path}: its meta is not valid JSON: {error}") from error
     if not isinstance(meta, dict):
         raise AnyliftError(f"{path}: its meta is not a JSON object")

@@ -5,12 +5,28 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 
 from anylift_cli.errors import AnyliftError
+
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, AssertionError, AttributeError, EOFError, ImportError, LookupError,
+    MemoryError, OSError, OverflowError, RecursionError, RuntimeError, SyntaxError, TokenError, TypeError, ValueError,
+)  # fmt: skip
+"""What the libraries that unpack archives, arrays and pickles raise on damaged and hostile content."""
+
+ALWAYS_UNPACKED, EXPANSION = 256 << 20, 200
+"""Bytes that any file may unpack to, and how many times its own size a larger one may."""
+
+UNFINISHED = ".part"
+"""Before the suffix of every temporary file."""
 
 
 @contextmanager
@@ -25,7 +41,8 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+        ending = UNFINISHED + target.suffix
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=ending, dir=target.parent)
         os.close(handle)
     except OSError as error:
         raise _write_error(target, error) from error
@@ -40,6 +57,21 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         raise _write_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, stem: str = "*") -> None:
+    """Remove what killed processes left half written in `folder`, of targets with that stem.
+
+    Only for who alone writes them: it takes the files of a living process as well.
+    """
+    for path in folder.glob(f".{stem}.*{UNFINISHED}*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def unpacked_limit(packed: int, most: int) -> int:
+    """Bytes that a file of `packed` bytes may unpack to, at most `most`: enough for data, too few for a zip bomb."""
+    return min(most, max(ALWAYS_UNPACKED, EXPANSION * packed))
 
 
 def sha256_of(path: Path | str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from anylift_cli.artifacts.files import DAMAGED
 from anylift_cli.body.skeleton import SMPL_PARENTS
 from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
 from anylift_cli.foreign.fields import arrays_of
@@ -128,7 +129,7 @@ def _stored(path: Path) -> Mapping[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise AnyliftError(f"{path} is damaged or not an npz file: {error}", "copy or download it again") from error
     return {name: load_npz_member(path, name) for name in names & {*NUMBERS, *EXTRAS, "gender"}}
 

@@ -108,19 +108,27 @@ def _check(path: Path, stored: dict[str, np.ndarray]) -> None:
             f"{path} is not a compact mocap file: {', '.join(sorted(missing))} missing",
             "docs/evaluation.md says what such a file holds",
         )
-    if tuple(stored["joint_names"]) != SMPL_JOINTS:
+    if stored["joint_names"].shape != (24,) or tuple(stored["joint_names"]) != SMPL_JOINTS:
         raise AnyliftError(f"{path} does not hold SMPL's 24 joints in their order")
     if str(stored.get("up", "z")) != "z":
         raise AnyliftError(f"{path} has {stored['up']} up; compact mocap files have z up")
-    frames = len(stored["local_quat_wxyz"])
-    for name, shape in (("joints", (frames, 24, 3)), ("local_quat_wxyz", (frames, 24, 4))):
-        if stored[name].shape != shape or not np.isfinite(stored[name]).all():
-            raise AnyliftError(f"{path}: '{name}' is not {shape} finite numbers")
-    start, length = stored["clip_start"], stored["clip_len"]
-    if len({len(stored[name]) for name in tables}) > 1:
+    frames = stored["joints"].shape[:1]
+    clips = stored["clip_len"].shape[:1]
+    kinds = {"fps": (), "joints": (*frames, 24, 3), "local_quat_wxyz": (*frames, 24, 4), "floor_z": clips}
+    for name, shape in kinds.items():
+        if stored[name].shape != shape or stored[name].dtype.kind not in "fiu" or not np.isfinite(stored[name]).all():
+            raise AnyliftError(f"{path}: '{name}' is not {shape} finite numbers", "was it written completely?")
+    if any(stored[name].shape != clips or stored[name].ndim != 1 for name in tables):
         raise AnyliftError(f"{path}: the clip tables ({', '.join(tables)}) differ in length")
-    if (start < 0).any() or (length < 1).any() or (start + length > frames).any():
-        raise AnyliftError(f"{path}: a clip lies outside its {frames} frames")
+    start, length = stored["clip_start"], stored["clip_len"]
+    whole = start.dtype.kind in "iu" and length.dtype.kind in "iu"
+    if (
+        not whole
+        or (start < 0).any()
+        or (length < 1).any()
+        or (length > frames[0] - np.minimum(start, frames[0])).any()
+    ):
+        raise AnyliftError(f"{path}: a clip lies outside its {frames[0]} frames")
     if not stored["fps"] > 0:
         raise AnyliftError(f"{path}: fps is {stored['fps']}")
 

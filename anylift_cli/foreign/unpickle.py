@@ -19,20 +19,17 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy_format
 
+from anylift_cli.artifacts.files import DAMAGED, unpacked_limit
 from anylift_cli.errors import AnyliftError
 
 MAX_BYTES = 4 << 30
 _ZLIB_START, _GZIP_START = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), b"\x1f\x8b"
-_DAMAGED = (
-    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, AssertionError, AttributeError, EOFError, ImportError,
-    LookupError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError, TokenError, TypeError, ValueError,
-)  # fmt: skip
+_DAMAGED = (pickle.UnpicklingError, *DAMAGED)
 _TRAINERS = ("pytorch_lightning.", "lightning.", "lightning_fabric.")
 _PLAIN = "save its numbers with numpy.savez or torch.save instead, or ask the tool that wrote it for a plain file"
 
@@ -66,8 +63,9 @@ def load_npz_member(path: Path | str, name: str) -> Any:
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(f"{name}.npy").file_size > MAX_BYTES:
-                raise AnyliftError(f"{path}: '{name}' is larger than {MAX_BYTES >> 30} GiB; refusing to read it")
+            limit = unpacked_limit(path.stat().st_size, MAX_BYTES)
+            if archive.getinfo(f"{name}.npy").file_size > limit:
+                raise AnyliftError(f"{path}: '{name}' is larger than {limit >> 20} MiB; refusing to read it")
             content = archive.read(f"{name}.npy")
     except _DAMAGED as error:
         raise AnyliftError(f"{path} is damaged: {error}", "write it again") from error
@@ -373,13 +371,14 @@ def _content(path: Path) -> bytes:
 
 
 def _inflated(path: Path, content: bytes) -> bytes:
+    limit = unpacked_limit(len(content), MAX_BYTES)
     machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
-        inflated = machine.decompress(content, MAX_BYTES)
+        inflated = machine.decompress(content, limit)
     except zlib.error as error:
         raise AnyliftError(f"{path} is damaged: {error}", "write it again") from error
     if machine.unconsumed_tail:
-        raise AnyliftError(f"{path} unpacks to more than {MAX_BYTES >> 30} GiB; refusing to read it")
+        raise AnyliftError(f"{path} unpacks to more than {limit >> 20} MiB; refusing to read it")
     if not machine.eof:
         raise AnyliftError(f"{path} is damaged: its compressed data ends too early", "write it again")
     return inflated

@@ -51,7 +51,9 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path} cannot be read as a mesh: {error}", "give an .obj, .ply, .stl or .glb file"
         ) from error
     if not len(faces) or not np.isfinite(vertices).all():
-        raise AnyliftError(f"{path} holds no triangles, or vertices that are not numbers")
+        raise AnyliftError(f"{path} holds no triangles, or vertices that are not numbers", "export the mesh again")
+    if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,) or faces.min() < 0 or faces.max() >= len(vertices):
+        raise AnyliftError(f"{path}: its triangles name vertices that it does not have", "export the mesh again")
     return vertices, faces
 
 

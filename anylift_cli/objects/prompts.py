@@ -36,7 +36,7 @@ def read_points(path: Path) -> dict[str, list[dict[str, Any]]]:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AnyliftError(f"{path} does not exist", "check the path") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AnyliftError(f"{path} is not a points file: {error}", "docs/hoi.md shows one") from error
     if not isinstance(stored, dict):
         raise AnyliftError(f"{path} is not a points file: it holds no objects by name", "docs/hoi.md shows one")
@@ -62,6 +62,8 @@ def anchors_from(
     anchors = []
     for entry in entries:
         frame = entry.get("frame", int(frame_index[0]))
+        if not isinstance(frame, int) or isinstance(frame, bool):
+            raise UsageError(f"{path}: a frame of '{name}' is no whole number", "docs/hoi.md shows one")
         rows = np.flatnonzero(frame_index == frame)
         where = f"{path}: '{name}' in frame {frame}"
         if not len(rows):

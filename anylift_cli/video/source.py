@@ -22,6 +22,10 @@ FORMATS = (
 """Demuxers that read one self-contained file. Playlists (hls, dash, concat, image2) name other files and stay out."""
 
 
+MAX_PIXELS = 1 << 26
+"""Of one picture, twice those of 8K; a few bytes can claim more."""
+
+
 @dataclass(frozen=True)
 class Source:
     """An open video: the container and its main picture track."""
@@ -51,6 +55,14 @@ def open_source(path: Path | str) -> Iterator[Source]:
         stream = _picture_track(container)
         if stream is None:
             raise AnyliftError(f"{path} holds no moving pictures", "is it a sound file? give a video file")
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > MAX_PIXELS:
+            raise AnyliftError(
+                f"{path} says that its pictures are {width}x{height}; refusing to decode more than "
+                f"{MAX_PIXELS >> 20} megapixels",
+                "scale it down with a video tool, if it is a video at all",
+            )
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.thread_type = "AUTO"
         yield Source(path, container, stream)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from anylift_cli.artifacts.files import atomic_path, sha256_of
+from anylift_cli.artifacts.files import DAMAGED, atomic_path, sha256_of, unpacked_limit
 from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.weights_store.download import INCOMPLETE, Patience, Remote, discard, download
@@ -25,6 +25,8 @@ ENDPOINT_VARIABLE = "HF_ENDPOINT"
 """Names a mirror of Hugging Face, as for its own tools."""
 HUGGING_FACE = "https://huggingface.co/"
 RECORD = ".record.json"
+LARGEST_MEMBER = 16 << 30
+"""Bytes of a file in an archive."""
 
 
 @dataclass(frozen=True)
@@ -244,23 +246,31 @@ def _import_archive(path: Path, entries: list[ExternalWeights]) -> list[Path]:
     placed = []
     if not zipfile.is_zipfile(path):
         return placed
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            for entry in entries:
-                for file in entry.files:
-                    if file.goes_by(Path(member.filename).name):
-                        copy = _extractor(archive, member)
-                        placed.append(_place(entry, file, f"{path.name}/{member.filename}", copy))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                for entry in entries:
+                    for file in entry.files:
+                        if file.goes_by(Path(member.filename).name):
+                            copy = _extractor(path, archive, member)
+                            placed.append(_place(entry, file, f"{path.name}/{member.filename}", copy))
+    except DAMAGED as error:
+        raise AnyliftError(f"{path} is damaged: {error}", "download it again") from error
     return placed
 
 
-def _extractor(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[Path], None]:
+def _extractor(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[Path], None]:
+    limit = unpacked_limit(path.stat().st_size, LARGEST_MEMBER)
+    if member.file_size > limit:
+        raise AnyliftError(
+            f"{path}: {member.filename} unpacks to {member.file_size >> 20} MiB, more than the {limit >> 20} MiB that "
+            "an archive of its size may hold",
+            "unpack it yourself, if it is what it should be, and import the file",
+        )
+
     def extract(target: Path) -> None:
-        try:
-            with archive.open(member) as source, open(target, "wb") as stream:
-                shutil.copyfileobj(source, stream)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise AnyliftError(f"{archive.filename}: {member.filename} is damaged: {error}") from error
+        with archive.open(member) as source, open(target, "wb") as stream:
+            shutil.copyfileobj(source, stream)
 
     return extract
 

@@ -140,7 +140,7 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as stream:
             return tomllib.load(stream)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise _broken(folder, error) from error
 
 

@@ -49,7 +49,8 @@ def _check_pinhole(path: Path) -> None:
     """Raise AnyliftError where the file of camera types names another."""
     if not path.is_file():
         return
-    kinds = {line.partition(":")[2].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    kinds = {line.partition(":")[2].strip() for line in lines if line.strip()}
     if kinds - {"PINHOLE"}:
         raise AnyliftError(
             f"{path} says {', '.join(sorted(kinds))}; only pinhole cameras are read", "run ViPE with a pinhole camera"

@@ -54,7 +54,7 @@ def read_ply_vertices(path: Path | str) -> np.ndarray:
 
 def _header(lines: list[list[str]]) -> tuple[str, int, list[tuple[str, str]]]:
     """Format, number of vertices, and name and type of each of their properties."""
-    order = next(words[1] for words in lines if words[0] == "format")
+    order = next((words[1] for words in lines if words[0] == "format"), "none")
     starts = [index for index, words in enumerate(lines) if words[0] == "element"]
     first = lines[starts[0]]
     if order not in ORDERS or first[1] != "vertex":

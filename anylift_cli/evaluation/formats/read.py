@@ -9,6 +9,7 @@ import numpy as np
 
 from anylift_cli.artifacts import MotionArtifact
 from anylift_cli.artifacts.base import read_meta, read_npz
+from anylift_cli.artifacts.files import DAMAGED
 from anylift_cli.body.tracks.glamr import is_glamr
 from anylift_cli.body.tracks.gvhmr import is_gvhmr
 from anylift_cli.body.tracks.posing import Poser
@@ -115,7 +116,7 @@ def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+    except DAMAGED as error:
         raise AnyliftError(f"{path} is damaged: {error}", "write it again") from error
 
 

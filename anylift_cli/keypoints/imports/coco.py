@@ -28,15 +28,22 @@ def read_coco(path: Path, stored: Any) -> Detections:
     """
     names = {}
     if isinstance(stored, dict):
-        names = {image.get("id"): image.get("file_name") for image in stored.get("images", [])}
+        names = _names(stored, path)
     found: Detections = {}
     for person in _people(stored):
-        image = person["image_id"]
-        values = person["keypoints"]
+        image, values = person["image_id"], person["keypoints"]
         if isinstance(stored, dict):
             values = _annotated(values, path)
-        found.setdefault(number_in(names.get(image) or image, str(path)), []).append(from_flat(values, str(path)))
+        found.setdefault(number_in(names.get(str(image)) or image, str(path)), []).append(from_flat(values, str(path)))
     return found
+
+
+def _names(stored: dict[str, Any], path: Path) -> dict[str, Any]:
+    """File names of the images, by their numbers."""
+    try:
+        return {str(image["id"]): image.get("file_name") for image in stored.get("images", [])}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnyliftError(f"{path}: its 'images' are not a list of images with an 'id'") from error
 
 
 def _people(stored: Any) -> list[Any]:

@@ -10,6 +10,8 @@ from typing import Any
 from anylift_cli.errors import AnyliftError
 
 MAX_BYTES = 2 << 30
+LONGEST = 15
+"""Digits of a frame's number."""
 
 
 def read_json(path: Path) -> Any:
@@ -22,7 +24,7 @@ def read_json(path: Path) -> Any:
         if path.stat().st_size > MAX_BYTES:
             raise AnyliftError(f"{path} is larger than {MAX_BYTES >> 30} GiB; refusing to read it")
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise AnyliftError(f"{path} is damaged or not a JSON file: {error}", "write it again") from error
     except OSError as error:
         raise AnyliftError(f"{path} cannot be read: {error.strerror}") from error
@@ -36,7 +38,7 @@ def number_in(name: Any, what: str) -> int:
     """
     if isinstance(name, int) and not isinstance(name, bool) and name >= 0:
         return name
-    digits = re.findall(r"\d+", Path(str(name)).stem)
+    digits = re.findall(rf"\d{{1,{LONGEST}}}", Path(str(name)).stem)
     if not digits:
         raise AnyliftError(f"{what}: '{name}' has no frame number")
     return int(digits[-1])

@@ -89,7 +89,7 @@ def to_body24(points: np.ndarray, confidence: np.ndarray, names: Sequence[str]) 
     """
     placed, sure = np.full((len(BODY24), 2), np.nan, np.float32), np.zeros(len(BODY24), np.float32)
     pairs = [(K[name], index) for index, name in enumerate(names) if name in K and name != "neck"]
-    target, source = (list(side) for side in zip(*pairs, strict=True))
+    target, source = [place for place, _ in pairs], [index for _, index in pairs]
     placed[target], sure[target] = points[source], np.nan_to_num(np.clip(confidence[source], 0, 1))
     shoulders = [K["left_shoulder"], K["right_shoulder"]]
     placed[K["neck"]], sure[K["neck"]] = placed[shoulders].mean(0), sure[shoulders].min()

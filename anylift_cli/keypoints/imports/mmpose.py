@@ -24,10 +24,12 @@ def read_mmpose(path: Path, stored: Any) -> Detections:
     Raises:
         AnyliftError: malformed points.
     """
-    names = _names(stored)
+    names = _names(path, stored)
     found: Detections = {}
     for frame in _frames(stored):
         people = found.setdefault(number_in(frame["frame_id"], str(path)), [])
+        if not isinstance(frame["instances"], list):
+            raise AnyliftError(f"{path}: the 'instances' of a frame are no list", "was it written by mmpose?")
         people += [_person(one, names, path) for one in frame["instances"]]
     return found
 
@@ -38,13 +40,16 @@ def _frames(stored: Any) -> list[Any]:
     return stored if isinstance(stored, list) else []
 
 
-def _names(stored: Any) -> list[str] | None:
+def _names(path: Path, stored: Any) -> list[str] | None:
     """Of the points, where `meta_info` has them; mmpose calls Halpe's and COCO's points as `body24` does."""
     meta = stored.get("meta_info") if isinstance(stored, dict) else None
     places = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
     if not isinstance(places, dict):
         return None
-    return [str(places[key]) for key in sorted(places, key=int)]
+    try:
+        return [str(places[key]) for key in sorted(places, key=int)]
+    except ValueError as error:
+        raise AnyliftError(f"{path}: its points are not numbered: {error}", "was it written by mmpose?") from error
 
 
 def _person(one: Any, names: list[str] | None, path: Path) -> Detection:
@@ -55,4 +60,6 @@ def _person(one: Any, names: list[str] | None, path: Path) -> Detection:
         raise AnyliftError(
             f"{path}: a person has no points with scores: {error}", "was it written by mmpose?"
         ) from error
+    if names and len(names) > len(points):
+        raise AnyliftError(f"{path} names {len(names)} points, a person has {len(points)}", "was it written by mmpose?")
     return to_body24(points, scores, names or layout_of(len(points), str(path)))

@@ -24,6 +24,7 @@ _NAMES = {
     **{f"{side[0].upper()}{part}": f"{side}_{name}" for side in ("left", "right") for part, name in _PARTS.items()},
 }
 _HEADER_LINES = 5
+LARGEST_FRAME = 1e12
 
 
 def is_trc(start: bytes) -> bool:
@@ -72,9 +73,12 @@ def _read(path: Path) -> tuple[np.ndarray, list[str], np.ndarray]:
         values = table[:, 2:].reshape(len(rows), len(markers), 3)
     except (OSError, IndexError, ValueError) as error:
         raise AnyliftError(f"{path} is damaged or not a TRC file: {error}", "write it again") from error
-    if not rate > 0 or not len(rows):
-        raise AnyliftError(f"{path} has {len(rows)} frames at {rate} a second")
-    return np.round(table[:, 1] * rate), [_NAMES.get(name, name) for name in markers], values
+    if not 0 < rate < np.inf or not len(rows):
+        raise AnyliftError(f"{path} has {len(rows)} frames at {rate} a second", "write it again")
+    frames = np.round(table[:, 1] * rate)
+    if not (np.abs(frames) < LARGEST_FRAME).all():
+        raise AnyliftError(f"{path}: its times are not seconds", "write it again")
+    return frames, [_NAMES.get(name, name) for name in markers], values
 
 
 def _numbers(line: str, count: int) -> list[float]:
