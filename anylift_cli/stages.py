@@ -26,6 +26,8 @@ LIBRARIES = {
     "mediapipe": "mediapipe",
     "auto": "pycolmap",
     "moving": "pycolmap",
+    "by-shape": "opencv-contrib-python",
+    "ball": "opencv-contrib-python",
     "lucas-kanade": "opencv-contrib-python",
 }
 """The library whose version decides what one of our own backends makes of its input."""
