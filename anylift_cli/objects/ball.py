@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.body.skeleton import K
 from anylift_cli.errors import UsageError
 from anylift_cli.geometry.cameras import project_camera, transform
 from anylift_cli.meshes.balls import Ball, ball_of, centre_from_outline, outline
@@ -30,8 +31,12 @@ _OWN, _NEAR_FROM, _NEAR_TO = 0.9, 1.25, 4.0
 """Of the radius: what surely is the ball, and what surrounds it."""
 _CALM = 0.1
 """Seconds over which its distance changes evenly."""
-_UNSURE, _SURE = 0.3, 0.7
+_UNSURE, _SURE = 0.35, 0.7
 """Scores at which nothing, and at which everything, speaks for a disc."""
+_HEAD = tuple(K[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear"))
+_HEAD_RADIUS, _OF_A_HEAD = 0.06, 0.6
+"""Of the height of the person in the image: how far a head reaches; and what is left of the score of a disc on one,
+for heads are round too."""
 
 
 class BallTracker:
@@ -55,31 +60,32 @@ class BallTracker:
             UsageError: an object that is no ball.
         """
         scale = min(1.0, MAX_SIZE / int(keypoints.image_size.max()))
-        K = np.diag([scale, scale, 1.0]) @ cameras.K
-        seekers = [_Seeker(target, K) for target in targets]
+        lenses = np.diag([scale, scale, 1.0]) @ cameras.K
+        seekers = [_Seeker(target, lenses) for target in targets]
         rows = sorted({anchor.row for target in targets for anchor in target.anchors})
         for row, frame in zip(rows, read_frames_at(video, keypoints.frame_index[rows], MAX_SIZE), strict=True):
             for seeker in seekers:
                 seeker.learn(row, frame.image)
-        with progress.task("objects: looking for balls", total=len(K)) as task:
+        with progress.task("objects: looking for balls", total=len(lenses)) as task:
             for row, frame in enumerate(read_frames_at(video, keypoints.frame_index, MAX_SIZE)):
+                heads = _heads(keypoints, row) * scale
                 for seeker in seekers:
-                    seeker.look(row, frame.image)
+                    seeker.look(row, frame.image, heads)
                 task.advance()
         return [seeker.result(cameras, scale) for seeker in seekers]
 
 
 class _Seeker:
-    """One ball; all in pixels of frames whose intrinsics are `K` (T, 3, 3)."""
+    """One ball; all in pixels of frames whose intrinsics are `lenses` (T, 3, 3)."""
 
-    def __init__(self, target: Target, K: np.ndarray) -> None:
+    def __init__(self, target: Target, lenses: np.ndarray) -> None:
         ball = ball_of(target.mesh.vertices, target.mesh.faces)
         if ball is None:
             raise UsageError(f"'{target.name}' is no ball", "leave out --object-tracker, or give lucas-kanade")
         self._ball: Ball = ball
-        self._K = K
+        self._lenses = lenses
         self._anchors = {anchor.row: anchor.camera_from_object for anchor in target.anchors}
-        self._known = {row: _disc_of(pose, ball, K[row]) for row, pose in self._anchors.items()}
+        self._known = {row: _disc_of(pose, ball, lenses[row]) for row, pose in self._anchors.items()}
         self._radius = float(np.median([disc[2] for disc in self._known.values()]))
         self._zoom = min(1.0, _RADIUS / self._radius)
         self._colours = Colours()
@@ -94,14 +100,17 @@ class _Seeker:
         away = np.hypot(columns + 0.5 - x, rows + 0.5 - y) / radius
         self._colours.learn(image, away < _OWN, (away > _NEAR_FROM) & (away < _NEAR_TO))
 
-    def look(self, row: int, image: np.ndarray) -> None:
-        """Find the discs of the next frame; where the ball's place is known, that one."""
+    def look(self, row: int, image: np.ndarray, heads: np.ndarray) -> None:
+        """Find the discs of the next frame; where the ball's place is known, that one. `heads` (P, 3) are circles."""
         if row in self._known:
             self._frames.append(Discs(self._known[row][None], np.ones(1)))
             return
         small = cv2.resize(image, None, fx=self._zoom, fy=self._zoom, interpolation=cv2.INTER_AREA)
         found = find_discs(self._colours.likeness(small), self._radius * self._zoom)
-        self._frames.append(Discs(found.places / self._zoom, found.score))
+        places = found.places / self._zoom
+        off = np.linalg.norm(places[:, None, :2] - heads[:, :2], axis=-1)
+        on_head = (off < heads[:, 2]).any(1) & (places[:, None, 2] < 2 * heads[:, 2]).any(1)
+        self._frames.append(Discs(places, found.score * np.where(on_head, _OF_A_HEAD, 1.0)))
 
     def result(self, cameras: CamerasArtifact, scale: float) -> ObjectTrack:
         """The ball's path, with its distance calmed, and its middle and the ends of its axes as points."""
@@ -110,13 +119,13 @@ class _Seeker:
         centres, score = np.full((frames, 3), np.nan), np.zeros(frames)
         for row in np.flatnonzero(chosen >= 0):
             place = self._frames[row].places[chosen[row]]
-            centre = centre_from_outline(_ring(place), self._K[row], self._ball.radius)
+            centre = centre_from_outline(_ring(place), self._lenses[row], self._ball.radius)
             if centre is not None:
                 centres[row], score[row] = centre, self._frames[row].score[chosen[row]]
         centres = _calmed(centres, score, cameras.timestamps)
         poses = self._poses(centres, cameras.world_from_camera)
         points = self._ball.middle + self._ball.radius * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
-        pixels = project_camera(transform(poses, points), self._K) / scale
+        pixels = project_camera(transform(poses, points), self._lenses) / scale
         return ObjectTrack(points, pixels, poses, ((score - _UNSURE) / (_SURE - _UNSURE)).clip(0, 1) * (score > 0))
 
     def _poses(self, centres: np.ndarray, world_from_camera: np.ndarray) -> np.ndarray:
@@ -130,6 +139,17 @@ class _Seeker:
         poses[:, :3, 3] = centres - poses[:, :3, :3] @ self._ball.middle
         poses[~np.isfinite(centres).all(1)] = np.nan
         return poses
+
+
+def _heads(keypoints: KeypointsArtifact, row: int) -> np.ndarray:
+    """Circles (P, 3) x px, y px, radius px where people's heads are."""
+    heads = []
+    for points, confidence in zip(keypoints.keypoints[:, row], keypoints.confidence[:, row], strict=True):
+        face = [index for index in _HEAD if confidence[index] > 0]
+        if face:
+            height = float(np.ptp(points[confidence > 0, 1]))
+            heads.append([*points[face].mean(0), _HEAD_RADIUS * height])
+    return np.array(heads).reshape(-1, 3)
 
 
 def _disc_of(pose: np.ndarray, ball: Ball, K: np.ndarray) -> np.ndarray:

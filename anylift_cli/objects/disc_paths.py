@@ -6,7 +6,7 @@ import numpy as np
 
 from anylift_cli.objects.discs import Discs
 
-_LEAST = 0.35
+_LEAST = 0.42
 """A disc with a lower score is not worth a step of the path."""
 _SPEED = 30.0
 """Diameters per second, of an ordinary throw."""
