@@ -22,7 +22,7 @@ IMAGE = (640, 360)
 
 @dataclass(frozen=True)
 class BoxScene:
-    """A box of `SIZE`, which stands at the origin of, or a ball in the middle of, `world_from_object` (T, 4, 4), filmed at 30 frames/s."""
+    """A box of `SIZE`, which stands at the origin of `world_from_object` (T, 4, 4), or a ball in the middle of it."""
 
     world_from_object: np.ndarray
     world_from_camera: np.ndarray
@@ -42,9 +42,9 @@ def box_mesh() -> trimesh.Trimesh:
     return mesh
 
 
-def box_scene(frames: int = 40, seed: int = 0) -> BoxScene:
+def box_scene(frames: int = 40, seed: int = 0, fps: float = 30.0) -> BoxScene:
     """A box that is lifted and turned before a camera that walks past."""
-    times = np.arange(frames) / 30
+    times = np.arange(frames) / fps
     rng = np.random.default_rng(seed)
     lift = np.clip((times - 0.3) / 0.8, 0, 1)
     lift = lift**2 * (3 - 2 * lift)
@@ -139,11 +139,12 @@ def ball_scene(frames: int = 45) -> BoxScene:
     before, after = np.minimum(times, landing), np.maximum(times - landing, 0)
     start, rise = 1.4, 1.8
     fall = rise - 9.81 * landing
-    height = start + rise * before - 9.81 / 2 * before**2 + np.where(after > 0, -0.75 * fall * after - 9.81 / 2 * after**2, 0)
+    height = start + rise * before - 9.81 / 2 * before**2 - 0.75 * fall * after - 9.81 / 2 * after**2
     pose = np.tile(np.eye(4), (frames, 1, 1))
     pose[:, :3, :3] = Rotation.from_rotvec(times[:, None] * [3.0, 9.0, 1.0]).as_matrix()
     pose[:, :3, 3] = np.stack([-0.9 + 1.3 * times, 0.5 * times, height], -1)
-    camera = look_at(np.stack([0.3 * times, -3.6 + 0.1 * times, 1.3 + 0 * times], -1), np.array([0.0, 0.2, 1.0]) + 0 * pose[:, :3, 3])
+    position = np.stack([0.3 * times, -3.6 + 0.1 * times, 1.3 + 0 * times], -1)
+    camera = look_at(position, np.array([0.0, 0.2, 1.0]) + 0 * position)
     return BoxScene(pose, camera, np.tile(intrinsics_matrix(560.0, *IMAGE), (frames, 1, 1)), times)
 
 

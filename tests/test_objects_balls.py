@@ -58,13 +58,10 @@ def test_discs_stand_out():
     likeness = np.full((200, 300), 0.1, np.float32)
     likeness[np.hypot(columns - 100.3, rows - 80.6) < 20] = 0.9
     likeness[120:124, :] = 0.9
-    likeness[np.hypot(columns - 220, rows - 60) < 24] = 0.9
-    likeness[:, 215:] = 0.1
+    likeness[50:70, 220:270] = 0.9
     found = find_discs(likeness, 18.0)
-    assert found.places[0] == pytest.approx([100.3, 80.6, 20], abs=0.4) and found.score[0] > 0.9
-    half = np.linalg.norm(found.places[:, :2] - [220, 60], axis=1) < 24
-    assert half.any() and 0.3 < found.score[half].max() < 0.7
-    assert (found.score[~half][1:] < 0.3).all()
+    assert found.places[0] == pytest.approx([100.3, 80.6, 20], abs=0.3) and found.score[0] > 0.9
+    assert len(found.score) > 1 and (found.score[1:] < 0.55).all()
 
 
 def test_the_path_follows_what_moves_and_skips_what_is_hidden():

@@ -59,8 +59,9 @@ def run_fit_with_objects(
     Objects of known size give people, and the path of a moving camera, their scale; objects of unknown size get theirs
     from the hands that hold them. With `options.contacts`, hands are then brought to what they hold.
 
-    `meta["objects"]` says of each object: `scale` (on the mesh), `frames_seen`, `frames_carried`, `held_seconds`, `hand_gap_mm` and
-    `rests_above_floor_mm`, each also `_before` contacts; `meta["object_scales"]` what the objects did to the world.
+    `meta["objects"]` says of each object: `scale` (on the mesh), `frames_seen`, `frames_carried` by hands while it is
+    hidden, `held_seconds`, `hand_gap_mm` and `rests_above_floor_mm`, each also `_before` contacts;
+    `meta["object_scales"]` what the objects did to the world.
 
     Raises:
         UsageError: no such person.

@@ -101,7 +101,7 @@ def _rims(likeness: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarr
     edges = np.arange(max(before, round(_FROM / step)), _STEPS - after + 1)
     fall = (total[edges] - total[edges - before]) / before - (total[edges + after] - total[edges]) / after
     best = fall.argmax(0)
-    rim = np.array([x, y]) + radius * step * edges[best][:, None] * direction
+    rim = np.array([x, y]) + radius * step * (edges[best][:, None] + 0.5) * direction
     return rim, fall.max(0), float(values[along < 0.9].mean())
 
 

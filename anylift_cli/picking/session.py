@@ -88,9 +88,8 @@ def lens_of(video: Path, keypoints: KeypointsArtifact | None, cameras: CamerasAr
             f"the keypoints cover {len(frames)} frames, the cameras {len(cameras.K)}",
             "run `anylift cameras` on these keypoints",
         )
-    return Lens(
-        int(frames[0]), int(frames[-1]), lambda frame: cameras.K[np.abs(frames - frame).argmin()], "of the solved camera"
-    )
+    first, last = int(frames[0]), int(frames[-1])
+    return Lens(first, last, lambda frame: cameras.K[np.abs(frames - frame).argmin()], "of the solved camera")
 
 
 class PickSession:
@@ -198,4 +197,3 @@ class PickSession:
         mask = silhouette(mesh.vertices, mesh.faces, pose, K, size)
         found, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         return [cv2.approxPolyDP(polygon, _OUTLINE_OFF, True)[:, 0] + 0.5 for polygon in found]
-
