@@ -122,7 +122,6 @@ def test_a_bounce_is_not_smoothed_away(scene, followed):
     lifted = LiftedArtifact(
         joints=np.zeros((1, frames, 24, 3)), joint_std=np.ones((1, frames, 24)), present=np.zeros((1, frames), bool),
         world_from_camera=scene.world_from_camera, K=scene.K, timestamps=scene.times,
-        views2d=np.zeros((1, 0, frames, 24, 2)), view_cameras=np.zeros((0, frames, 4, 4)), meta={},
     )  # fmt: skip
     height = smooth_path(thing, lifted)[:, 2, 3]
     true = scene.world_from_object[:, 2, 3]

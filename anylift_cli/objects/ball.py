@@ -20,7 +20,7 @@ from anylift_cli.meshes.balls import Ball, ball_of, centre_from_outline, outline
 from anylift_cli.objects.base import ObjectOptions, ObjectTrack, Prompts, Target
 from anylift_cli.objects.colours import Colours
 from anylift_cli.objects.disc_paths import best_path
-from anylift_cli.objects.discs import Discs, find_discs
+from anylift_cli.objects.discs import Discs, find_discs, fit_disc
 from anylift_cli.progress import Progress
 from anylift_cli.video import read_frames_at
 
@@ -31,6 +31,8 @@ _OWN, _NEAR_FROM, _NEAR_TO = 0.9, 1.25, 4.0
 """Of the radius: what surely is the ball, and what surrounds it."""
 _CALM = 0.1
 """Seconds over which its distance changes evenly."""
+_LEAST_WEIGHT = 0.01
+"""Of a place that was clicked where nothing speaks for it."""
 _UNSURE, _SURE = 0.35, 0.7
 """Scores at which nothing, and at which everything, speaks for a disc."""
 _HEAD = tuple(K[name] for name in ("nose", "right_eye", "left_eye", "right_ear", "left_ear"))
@@ -102,11 +104,13 @@ class _Seeker:
 
     def look(self, row: int, image: np.ndarray, heads: np.ndarray) -> None:
         """Find the discs of the next frame; where the ball's place is known, that one. `heads` (P, 3) are circles."""
-        if row in self._known:
-            self._frames.append(Discs(self._known[row][None], np.ones(1)))
-            return
         small = cv2.resize(image, None, fx=self._zoom, fy=self._zoom, interpolation=cv2.INTER_AREA)
-        found = find_discs(self._colours.likeness(small), self._radius * self._zoom)
+        likeness = self._colours.likeness(small)
+        if row in self._known:
+            _, score = fit_disc(likeness, self._known[row] * self._zoom)
+            self._frames.append(Discs(self._known[row][None], np.array([score])))
+            return
+        found = find_discs(likeness, self._radius * self._zoom)
         places = found.places / self._zoom
         off = np.linalg.norm(places[:, None, :2] - heads[:, :2], axis=-1)
         on_head = (off < heads[:, 2]).any(1) & (places[:, None, 2] < 2 * heads[:, 2]).any(1)
@@ -173,7 +177,7 @@ def _calmed(centres: np.ndarray, score: np.ndarray, times: np.ndarray) -> np.nda
     distance = np.linalg.norm(centres[known], axis=1)
     for row, away in zip(known, distance, strict=True):
         seconds = times[known] - times[row]
-        weight = score[known] ** 2 * np.exp(-0.5 * (seconds / _CALM) ** 2)
+        weight = (score[known] + _LEAST_WEIGHT) ** 2 * np.exp(-0.5 * (seconds / _CALM) ** 2)
         for _ in range(3):
             mean = np.average(seconds, weights=weight)
             level = np.average(np.log(distance), weights=weight)
