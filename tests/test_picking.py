@@ -200,6 +200,17 @@ def click(shown: Opened, view: str, script: str, argument: object) -> None:
     shown.page.mouse.click(box["x"] + x, box["y"] + y)
 
 
+YELLOW = """() => {
+  const canvas = document.getElementById("photo");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const places = [];
+  for (let i = 0; i < data.length; i += 4) {
+    const place = [(i / 4) % canvas.width, Math.floor(i / 4 / canvas.width)];
+    if (data[i] > 240 && data[i + 1] > 210 && data[i + 2] < 110) places.push(place);
+  }
+  return places;
+}"""
+"""Pixels of the drawn outline; the density of the screen is 1."""
 MESH, PHOTO = "(point) => parts.surface.onCanvas(point)", "(pixel) => parts.photo.onCanvas(pixel)"
 
 
@@ -233,16 +244,11 @@ def test_someone_clicks_a_box_and_a_ball(browser, scene, filmed, session):
         kept = shown.ask("parts.pairs")
         assert np.array([pair["point"] for pair in kept]) == pytest.approx(np.array(entry["points"]), abs=0.01)
         assert np.array([pair["pixel"] for pair in kept]) == pytest.approx(np.array(entry["pixels"]), abs=1.5)
-        yellow = shown.ask(
-            """() => {
-              const canvas = document.getElementById("photo");
-              const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-              let count = 0;
-              for (let i = 0; i < data.length; i += 4) count += data[i] > 240 && data[i + 1] > 210 && data[i + 2] < 110;
-              return count;
-            }"""
-        )
-        assert yellow > 300
+        yellow = np.array(shown.ask(YELLOW))
+        drawn = np.array(shown.ask("parts.result.outline.flat().map((pixel) => parts.photo.onCanvas(pixel))"))
+        assert len(yellow) > 120
+        assert yellow.min(0) == pytest.approx(drawn.min(0), abs=3)
+        assert yellow.max(0) == pytest.approx(drawn.max(0), abs=3)
 
         shown.page.click("#undo")
         assert shown.page.locator("#pairs li").count() == 6
