@@ -83,7 +83,7 @@ class _Seeker:
     def __init__(self, target: Target, lenses: np.ndarray) -> None:
         ball = ball_of(target.mesh.vertices, target.mesh.faces)
         if ball is None:
-            raise UsageError(f"'{target.name}' is no ball", "leave out --object-tracker, or give lucas-kanade")
+            raise UsageError(f"'{target.name}' is no ball", "leave out --object-tracker, or give by-shape")
         self._ball: Ball = ball
         self._lenses = lenses
         self._anchors = {anchor.row: anchor.camera_from_object for anchor in target.anchors}
