@@ -14,7 +14,7 @@ AUTO = "auto"
 ORDER = {
     "anylift.keypoints": ("vitpose", "mediapipe"),
     "anylift.cameras": ("megasam", "vipe", "moving"),
-    "anylift.objects": ("delta", "lucas-kanade"),
+    "anylift.objects": ("delta", "by-shape"),
 }
 """Backends, best first; of cameras those that find the path of a moving one."""
 LIFTERS = {True: ("optimize", "diffusion"), False: ("diffusion", "optimize")}

@@ -28,6 +28,8 @@ LIBRARIES = {
     "vitpose": "transformers",
     "auto": "pycolmap",
     "moving": "pycolmap",
+    "by-shape": "opencv-contrib-python",
+    "ball": "opencv-contrib-python",
     "lucas-kanade": "opencv-contrib-python",
 }
 """The library whose version decides what one of our own backends makes of its input."""

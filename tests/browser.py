@@ -36,10 +36,13 @@ def chromium() -> Iterator[Any]:
 
 
 class Opened:
-    """A page of a file, everything it complained of, and everything it asked for from outside itself."""
+    """A page of a file or a server, everything it complained of, and everything it asked for from elsewhere.
 
-    def __init__(self, browser: Any, file: Path, **look: Any) -> None:
-        self.own = file.as_uri()
+    `promise` is the name of the page's global promise of its parts.
+    """
+
+    def __init__(self, browser: Any, where: Path | str, promise: str = "anyliftReport", **look: Any) -> None:
+        self.own = where if isinstance(where, str) else where.as_uri()
         self.page = browser.new_page(**look)
         self.page.set_default_timeout(SLOWEST * 1000)
         self.complaints: list[str] = []
@@ -48,7 +51,7 @@ class Opened:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._note)
         self.page.goto(self.own)
-        self.page.evaluate("async () => { window.parts = await window.anyliftReport; }")
+        self.page.evaluate("async (promise) => { window.parts = await window[promise]; }", promise)
 
     def _hear(self, said: Any) -> None:
         """Software drawing is slow, and the driver says so when a test reads pixels; that is no fault of the page."""
@@ -56,7 +59,7 @@ class Opened:
             self.complaints.append(said.text)
 
     def _note(self, request: Any) -> None:
-        if request.url != self.own and not request.url.startswith(("blob:", "data:")):
+        if not request.url.startswith((self.own, "blob:", "data:")):
             self.requests.append(request.url)
 
     def ask(self, script: str, argument: Any = None) -> Any:

@@ -1,16 +1,18 @@
-"""Boxes that move before a camera: exact points and poses, and pixels of them."""
+"""Boxes and balls that move before a camera: exact points and poses, and pixels of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.geometry.cameras import intrinsics_matrix, invert, look_at, project_camera, transform
+from anylift_cli.rendering.mesh import draw_mesh
 from anylift_cli.synthetic.room import box, draw_surface
 from anylift_cli.video import VideoWriter
 
@@ -20,7 +22,7 @@ IMAGE = (640, 360)
 
 @dataclass(frozen=True)
 class BoxScene:
-    """A box of `SIZE`, which stands at the origin of `world_from_object` (T, 4, 4), filmed at 30 frames/s."""
+    """A box of `SIZE`, which stands at the origin of `world_from_object` (T, 4, 4), or a ball in the middle of it."""
 
     world_from_object: np.ndarray
     world_from_camera: np.ndarray
@@ -40,9 +42,9 @@ def box_mesh() -> trimesh.Trimesh:
     return mesh
 
 
-def box_scene(frames: int = 40, seed: int = 0) -> BoxScene:
+def box_scene(frames: int = 40, seed: int = 0, fps: float = 30.0) -> BoxScene:
     """A box that is lifted and turned before a camera that walks past."""
-    times = np.arange(frames) / 30
+    times = np.arange(frames) / fps
     rng = np.random.default_rng(seed)
     lift = np.clip((times - 0.3) / 0.8, 0, 1)
     lift = lift**2 * (3 - 2 * lift)
@@ -119,3 +121,46 @@ def pose_errors(found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nd
     place = np.linalg.norm(transform(found, middle) - transform(truth, middle), axis=-1)[:, 0]
     cosine = (np.einsum("tij,tij->t", found[:, :3, :3], truth[:, :3, :3]) - 1) / 2
     return place, np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+
+
+BALL_RADIUS = 0.11
+_BALL_COLORS = np.array([[226, 122, 48], [150, 66, 24]], float)
+
+
+def ball_mesh() -> trimesh.Trimesh:
+    """A ball."""
+    return trimesh.creation.icosphere(subdivisions=3, radius=BALL_RADIUS)
+
+
+def ball_scene(frames: int = 45) -> BoxScene:
+    """A spinning ball that is thrown and bounces from the floor, before a camera that walks past."""
+    times = np.arange(frames) / 30
+    landing = 0.75
+    before, after = np.minimum(times, landing), np.maximum(times - landing, 0)
+    start, rise = 1.4, 1.8
+    fall = rise - 9.81 * landing
+    height = start + rise * before - 9.81 / 2 * before**2 - 0.75 * fall * after - 9.81 / 2 * after**2
+    pose = np.tile(np.eye(4), (frames, 1, 1))
+    pose[:, :3, :3] = Rotation.from_rotvec(times[:, None] * [3.0, 9.0, 1.0]).as_matrix()
+    pose[:, :3, 3] = np.stack([-0.9 + 1.3 * times, 0.5 * times, height], -1)
+    position = np.stack([0.3 * times, -3.6 + 0.1 * times, 1.3 + 0 * times], -1)
+    camera = look_at(position, np.array([0.0, 0.2, 1.0]) + 0 * position)
+    return BoxScene(pose, camera, np.tile(intrinsics_matrix(560.0, *IMAGE), (frames, 1, 1)), times)
+
+
+def film_ball(scene: BoxScene, path: Path, hidden: slice = slice(0, 0), seed: int = 0) -> Path:
+    """Write a video of a two-coloured ball before a wall; a board covers it in `hidden` frames."""
+    rng = np.random.default_rng(seed)
+    mesh = ball_mesh()
+    colors = _BALL_COLORS[(np.abs(mesh.vertices).min(1) < 0.1 * BALL_RADIUS).astype(int)]
+    wall = (rng.random((IMAGE[1] // 8, IMAGE[0] // 8, 3)) * 60 + 110).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    with VideoWriter(path, *IMAGE, 30.0) as video:
+        for frame in range(len(scene.times)):
+            image = wall.copy()
+            world = transform(scene.world_from_object[frame], np.array(mesh.vertices))
+            draw_mesh(image, world, mesh.faces, scene.world_from_camera[frame], scene.K[frame], vertex_colors=colors)
+            if frame in range(*hidden.indices(len(scene.times))):
+                x, y = project_camera(scene.camera_from_object[frame, None, :3, 3], scene.K[frame])[0]
+                cv2.rectangle(image, (int(x) - 70, int(y) - 70), (int(x) + 70, int(y) + 70), (96, 112, 104), cv2.FILLED)
+            video.write(image)
+    return path

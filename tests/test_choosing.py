@@ -75,7 +75,7 @@ def test_lifter_goes_by_the_estimators_points(scene_folder):
 def test_objects_go_by_the_tracks_that_are_given():
     given, none = Prompts((), tracks=Path("dense_2d_track.pkl")), Prompts(())
     picked = [objects_stage(ObjectOptions("auto"), prompts) for prompts in (given, none)]
-    assert [stage.options.backend for stage in picked] == ["delta", "lucas-kanade"]
+    assert [stage.options.backend for stage in picked] == ["delta", "by-shape"]
     assert "delta would be better, but" in picked[1].choice
 
 

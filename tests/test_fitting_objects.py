@@ -15,6 +15,7 @@ from anylift_cli.evaluation.metrics import object_rotation_errors
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.fitting.holding import FINE, PALM, find_grips
 from anylift_cli.fitting.object_scale import Scales, find_scales, rescaled
+from anylift_cli.fitting.objects import PlacedThing, place_thing
 from anylift_cli.fitting.stage import run_fit_with_objects
 from anylift_cli.fitting.things import in_world, things_of
 from anylift_cli.geometry.cameras import invert, project, project_camera, transform
@@ -23,6 +24,8 @@ from anylift_cli.synthetic.props import box_mesh
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
 
 MIDDLE = np.array([[0, 0, 0.16]])
+FLOOR = 0.7
+"""Metres: where `inputs` has it."""
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +176,35 @@ def test_what_is_hidden_stays_unsure_and_near(carry):
     place, turn = compared(motion, carry)
     assert place[34:40].max() < 0.15 and turn[34:40].max() < 15
     assert np.abs(np.diff(transform(motion.world_from_object[0], MIDDLE)[:, 0], axis=0)).max() < 0.2
+
+
+def placed_error(scene: Scene, hidden: slice, *, contacts: bool) -> tuple[np.ndarray, PlacedThing]:
+    """Errors (T,) m of the middle of a box that is hidden for a while, in the true world."""
+    lifted, _ = inputs(scene, noise=0.01)
+    (thing,) = things_of(objects_of(scene, hidden=hidden))
+    placed = place_thing(thing, find_grips(thing, lifted, FINE), lifted, FLOOR, contacts=contacts)
+    shift = lifted.world_from_camera[0, :3, 3] - scene.world_from_camera[0, :3, 3]
+    truth = transform(scene.boxes[0].world_from_box, MIDDLE) + shift
+    return np.linalg.norm(transform(placed.poses, MIDDLE) - truth, axis=-1)[:, 0], placed
+
+
+def test_hands_carry_what_is_hidden(carry):
+    """Hidden while it is lifted, for 0.8 s: without the hands its path is the smoothest one."""
+    hidden = slice(26, 38)
+    alone, _ = placed_error(carry, hidden, contacts=False)
+    carried, placed = placed_error(carry, hidden, contacts=True)
+    assert carried[hidden].max() < 0.04 < 0.12 < alone[hidden].max()
+    assert placed.figures["frames_carried"] == 12 and (placed.thing.confidence[hidden] == 0).all()
+    seen = np.ones(len(carry.time), bool)
+    seen[hidden] = False
+    assert np.abs(carried - alone)[seen].max() < 0.02
+
+
+def test_hands_carry_nothing_that_they_did_not_hold(carry):
+    """Hidden from before it is taken: it may have stayed on the floor."""
+    hidden = slice(8, 28)
+    _, placed = placed_error(carry, hidden, contacts=True)
+    assert placed.figures["frames_carried"] == 0
 
 
 def test_frames_must_be_the_same(carry):

@@ -27,7 +27,7 @@ LAYERS = (
     STAGES,
     (
         "pipeline", "outputs", "stages", "request", "chain", "batch", "report", "synthetic", "evaluation", "training",
-        "editing", "choosing", "dataset", "describe", "doctor",
+        "editing", "choosing", "dataset", "describe", "doctor", "picking",
     ),
     ("commands", "console"),
     ("app",),
@@ -100,7 +100,7 @@ def test_imports_run_one_way(module):
 
 def test_report_knows_nothing_of_the_chain():
     for module in NAMES:
-        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing", "dataset"):
+        if part_of(module) in ("report", "synthetic", "evaluation", "training", "editing", "dataset", "picking"):
             assert not {part_of(name) for name in own_imports(module)} & CHAIN
 
 

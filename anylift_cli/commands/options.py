@@ -294,7 +294,7 @@ Masks = Annotated[
 _TRACKER = {
     "metavar": "NAME",
     "autocompletion": backends("anylift.objects", "auto"),
-    "help": "What follows the objects: auto, lucas-kanade, or delta, a program of its own.",
+    "help": "What follows the objects: auto, by-shape (balls by colour, others by points), or delta, a program.",
     **_OBJECTS,
 }
 ObjectTracker = Annotated[str, typer.Option("--object-tracker", **_TRACKER)]

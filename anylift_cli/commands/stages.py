@@ -12,6 +12,7 @@ from anylift_cli.commands import options as opt
 from anylift_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from anylift_cli.objects.base import Prompts
     from anylift_cli.pipeline import Outcome, Source, Stage
 
 Out = Annotated[
@@ -80,8 +81,10 @@ def cameras(
 def objects(
     common: opt.Common,
     video: opt.Video,
-    keypoints: KeypointsFile,
-    cameras: CamerasFile,
+    keypoints: Annotated[
+        Path | None, typer.Argument(metavar="KEYPOINTS.npz", help="Made by `anylift keypoints`.")
+    ] = None,
+    cameras: Annotated[Path | None, typer.Argument(metavar="CAMERAS.npz", help="Made by `anylift cameras`.")] = None,
     meshes: opt.Objects = None,
     out: Out = None,
     object_size: opt.ObjectSizes = None,
@@ -89,16 +92,33 @@ def objects(
     mask: opt.Masks = None,
     object_tracker: opt.ObjectTrackerAlone = "auto",
     object_tracks: opt.ObjectTracks = None,
+    pick: Annotated[
+        bool,
+        typer.Option(
+            "--pick",
+            help="Click where the objects are, on a page in the browser, and save that to --points (points.json).",
+            rich_help_panel="Objects",
+        ),
+    ] = False,
 ) -> None:
     """Follow objects whose meshes are known.
 
-    The file holds points on them, and where they are before the camera, in every frame.
+    The file holds points on them, and where they are before the camera, in every frame. With --pick nothing is
+    followed: a page shows the video and the meshes, and saves what is clicked; it needs no keypoints and cameras, and
+    knows the lens better with them.
 
     Example: anylift objects carry.mp4 keypoints.npz cameras.npz --object box.obj --points points.json
     """
     prompts = opt.prompts_of(meshes, object_size, mask, points, object_tracks)
     if prompts is None:
         raise UsageError("no object was named", "give the mesh of each with --object")
+    if pick:
+        _pick(common, video, keypoints, cameras, prompts)
+        return
+    if keypoints is None or cameras is None:
+        raise UsageError(
+            "an object is followed with keypoints and cameras", "give KEYPOINTS.npz and CAMERAS.npz after the video"
+        )
 
     from anylift_cli.objects.base import ObjectOptions
     from anylift_cli.stages import objects_stage, prompts_source
@@ -164,6 +184,30 @@ def fit(
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
     _run(common, lambda _: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
+
+
+def _pick(common: opt.Common, video: Path, keypoints: Path | None, cameras: Path | None, prompts: Prompts) -> None:
+    """Let someone click where objects are."""
+    from rich.markup import escape
+
+    from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+    from anylift_cli.chain import check_output
+    from anylift_cli.objects.prompts import read_points
+    from anylift_cli.picking.server import serve_picking
+    from anylift_cli.picking.session import PickSession, lens_of
+
+    out = prompts.points or Path("points.json")
+    check_output(out, "--points", video, *(one.mesh for one in prompts.objects))
+    lens = lens_of(
+        video,
+        None if keypoints is None else KeypointsArtifact.load(keypoints),
+        None if cameras is None else CamerasArtifact.load(cameras),
+    )
+    session = PickSession(video, prompts, lens, out)
+    serve_picking(session, lambda address: common.progress.note(f"{address} (its Done or Ctrl-C ends it)"))
+    stored = read_points(out) if out.exists() else {}
+    clicked = {name: [entry.get("frame", 0) for entry in entries] for name, entries in stored.items()}
+    common.show({"points": str(out), "frames": clicked}, lambda: escape(str(out) if clicked else "nothing was saved"))
 
 
 def _run(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from string import Template
 from typing import Any
 
 from anylift_cli import __version__
 from anylift_cli.dataset.choosing import FIGURES
 from anylift_cli.dataset.entries import Entry
+from anylift_cli.report.html_page import LOOK, asset
 
 MOST_CLIPS = 500
 """Listed on the page; `clips.csv` has all."""
 _WIDTH, _HEIGHT = 240, 64
+_PACKAGE = "anylift_cli.dataset"
 
 
 def statistics_page(title: str, entries: Sequence[Entry], figures: Mapping[str, Any]) -> str:
@@ -30,7 +31,7 @@ def statistics_page(title: str, entries: Sequence[Entry], figures: Mapping[str, 
     more = f" The first {MOST_CLIPS}; clips.csv has all." if len(entries) > MOST_CLIPS else ""
     slots = {
         "title": html.escape(title),
-        "style": _asset("anylift_cli.report", "page.css") + _asset("anylift_cli.dataset", "page.css"),
+        "style": asset(LOOK) + asset("page.css") + asset("page.css", _PACKAGE),
         "summary": html.escape(
             f"{len(entries)} clips, {hours:.2f} h, {figures['sources']} sources; {figures['left_out']} left out"
         ),
@@ -43,11 +44,7 @@ def statistics_page(title: str, entries: Sequence[Entry], figures: Mapping[str, 
         "more": html.escape(more),
         "made": html.escape(f"anylift {__version__}"),
     }
-    return Template(_asset("anylift_cli.dataset", "page.html")).substitute(slots)
-
-
-def _asset(package: str, name: str) -> str:
-    return (files(package) / "page" / name).read_text(encoding="utf-8")
+    return Template(asset("page.html", _PACKAGE)).substitute(slots)
 
 
 def _row(entry: Entry) -> list[str]:

@@ -24,7 +24,7 @@ FINE = np.linspace(-0.3, 0.3, 41)
 COARSE = np.linspace(-1.4, 1.4, 85)
 """Logarithms of how much farther away hands may be than they were lifted."""
 _HAND_BEYOND_WRIST = 0.085
-_NEAR, _FREE = 0.07, 0.2
+NEAR, _FREE = 0.07, 0.2
 """Metres: a hand this near may hold, an object without any hand this near is on its own."""
 _SAME_SPEED, _MOVES = 0.4, 0.12
 """m/s: a hand that moves past an object faster does not hold it; an object that moves faster does not rest."""
@@ -62,7 +62,7 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     gap = _gaps(thing, hands, lifted.present, grid)
     nearest = gap.min(-1)
     free = (nearest > _FREE).all((0, 2)) & thing.known
-    held = (nearest < _NEAR) & (_passing_speed(thing, hands, lifted.timestamps) < _SAME_SPEED)
+    held = (nearest < NEAR) & (_passing_speed(thing, hands, lifted.timestamps) < _SAME_SPEED)
     moves = speeds(in_world(thing, lifted) @ at(thing.middle), lifted.timestamps) > _MOVES
     held &= thing.known[:, None]
     interval = float(np.median(np.diff(lifted.timestamps))) if len(lifted.timestamps) > 1 else 1.0

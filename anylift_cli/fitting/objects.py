@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
+from anylift_cli.fitting.carrying import carried_frames, carried_places
 from anylift_cli.fitting.holding import PALM, SIDES, Grips, speeds
 from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
 from anylift_cli.fitting.things import Thing, resting_places, smooth_path
 from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.geometry.pose_path import Places
 from anylift_cli.geometry.runs import runs
 
 _RESTS = 0.06
@@ -45,15 +48,19 @@ class PlacedThing:
 def place_thing(
     thing: Thing, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
 ) -> PlacedThing:
-    """Smooth an object's path; with `contacts`, where it rests near the floor it stands on it."""
+    """Smooth an object's path; with `contacts`, it rests on the floor, and hands carry it while it is hidden."""
     poses = smooth_path(thing, lifted)
     resting = grips.free & (speeds(poses, lifted.timestamps) < _RESTS)
     before = _height_above(thing, poses, resting, floor)
-    if contacts and floor is not None:
-        places = resting_places(thing, poses, resting, floor, _ON_FLOOR)
-        poses = poses if places is None else smooth_path(thing, lifted, places)
+    if contacts:
+        wishes = [carried_places(thing, poses, grips, lifted)]
+        if floor is not None:
+            wishes.append(resting_places(thing, poses, resting, floor, _ON_FLOOR))
+        known = [wish for wish in wishes if wish is not None]
+        poses = smooth_path(thing, lifted, reduce(Places.along, known)) if known else poses
     figures = {
         "frames_seen": int(thing.known.sum()),
+        "frames_carried": int(carried_frames(thing, grips, lifted.timestamps).any((0, 2)).sum()) if contacts else 0,
         "rests_above_floor_mm_before": before,
         "rests_above_floor_mm": _height_above(thing, poses, resting, floor),
     }

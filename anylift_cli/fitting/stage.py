@@ -27,7 +27,7 @@ from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress, Task
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 """What the lifted file's meta says of the world, and a motion's should."""
 
@@ -59,8 +59,9 @@ def run_fit_with_objects(
     Objects of known size give people, and the path of a moving camera, their scale; objects of unknown size get theirs
     from the hands that hold them. With `options.contacts`, hands are then brought to what they hold.
 
-    `meta["objects"]` says of each object: `scale` (on the mesh), `held_seconds`, `hand_gap_mm` and
-    `rests_above_floor_mm`, each also `_before` contacts; `meta["object_scales"]` what the objects did to the world.
+    `meta["objects"]` says of each object: `scale` (on the mesh), `frames_seen`, `frames_carried` by hands while it is
+    hidden, `held_seconds`, `hand_gap_mm` and `rests_above_floor_mm`, each also `_before` contacts;
+    `meta["object_scales"]` what the objects did to the world.
 
     Raises:
         UsageError: no such person.

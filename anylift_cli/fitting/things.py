@@ -10,9 +10,12 @@ import numpy as np
 from anylift_cli.artifacts import LiftedArtifact, ObjectsArtifact
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.pose_path import Ease, Places, Sightings, filled_poses, fit_pose_path
+from anylift_cli.meshes.balls import ball_of
 from anylift_cli.meshes.surface import Surface
 
 _EASE = Ease(acceleration=5.0, spin=15.0)
+_BALL_EASE = Ease(acceleration=80.0, spin=15.0)
+"""Balls bounce: within a frame they turn back."""
 _LEAST_SURE = 0.05
 _REST = 0.01
 """Metres by which the lowest corner of a resting object may be off the floor."""
@@ -46,6 +49,11 @@ class Thing:
     def surface(self) -> Surface:
         """Of the mesh."""
         return Surface(self.vertices, self.faces)
+
+    @cached_property
+    def is_ball(self) -> bool:
+        """Whether the mesh is a sphere."""
+        return ball_of(self.vertices, self.faces) is not None
 
     @property
     def middle(self) -> np.ndarray:
@@ -120,7 +128,8 @@ def smooth_path(thing: Thing, lifted: LiftedArtifact, places: Places | None = No
         invert(lifted.world_from_camera),
         lifted.K,
     )
-    return fit_pose_path(in_world(thing, lifted), seen, lifted.timestamps, _EASE, places)
+    ease = _BALL_EASE if thing.is_ball else _EASE
+    return fit_pose_path(in_world(thing, lifted), seen, lifted.timestamps, ease, places)
 
 
 def resting_places(thing: Thing, poses: np.ndarray, resting: np.ndarray, floor: float, within: float) -> Places | None:

@@ -23,7 +23,7 @@ class ObjectOptions:
         points: at most so many points are followed on an object at a time.
     """
 
-    backend: str = "lucas-kanade"
+    backend: str = "by-shape"
     points: int = 80
 
 

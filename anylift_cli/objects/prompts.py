@@ -6,7 +6,8 @@ JSON, by the object's name (its mesh file's name without suffix), one entry per 
              {"frame": 95, "camera_from_object": [[1, 0, 0, 0.2], [0, 1, 0, 0.1], [0, 0, 1, 3.4], [0, 0, 0, 1]]}]}
 
 `frame` counts from the video's first, 0; `pixels` are of the displayed image with (0, 0) at its top left corner;
-`points` are in the axes and unit of the mesh file; poses are in metres and OpenCV axes.
+`points` are in the axes and unit of the mesh file; poses are in metres and OpenCV axes. Of a ball the pixels are on its
+outline, and there are no points.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from anylift_cli.errors import AnyliftError, UsageError
+from anylift_cli.meshes.balls import LEAST_OUTLINE, Ball, ball_of
 from anylift_cli.meshes.reading import Mesh
 from anylift_cli.objects.base import Anchor
-from anylift_cli.objects.pnp import LEAST_POINTS, pose_from_points
-
-CLICK_TOLERANCE = 12.0
-"""px by which a clicked point may be off."""
+from anylift_cli.objects.clicks import ClickedPose, pose_of_clicks, pose_of_outline
+from anylift_cli.objects.pnp import LEAST_POINTS
 
 
 def read_points(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -59,7 +59,7 @@ def anchors_from(
     Raises:
         UsageError: a frame outside of the clip, too few points, or points that no pose explains.
     """
-    anchors = []
+    anchors, ball = [], ball_of(mesh.vertices, mesh.faces)
     for entry in entries:
         frame = entry.get("frame", int(frame_index[0]))
         if not isinstance(frame, int) or isinstance(frame, bool):
@@ -74,19 +74,28 @@ def anchors_from(
         if "camera_from_object" in entry:
             anchors.append(Anchor(row, _pose(where, entry["camera_from_object"])))
             continue
-        points, pixels = (_numbers(where, entry, key, width) for key, width in (("points", 3), ("pixels", 2)))
-        if len(points) != len(pixels):
-            raise UsageError(f"{where}: {len(points)} points and {len(pixels)} pixels", "give one pixel for each point")
-        if len(points) < LEAST_POINTS:
-            raise UsageError(f"{where}: {len(points)} points are too few", "click six or more, on more than one side")
-        found = pose_from_points(points * mesh.unit, pixels, K[row], tolerance=CLICK_TOLERANCE)
-        if found is None or found.inliers.sum() < max(LEAST_POINTS, 0.6 * len(points)):
+        found = _clicked(where, entry, mesh, ball, K[row])
+        if found is None:
             raise UsageError(
                 f"{where}: no pose of the mesh explains the clicked points",
                 "check that each pixel is of its mesh point, and the mesh's size and proportions",
             )
         anchors.append(Anchor(row, found.camera_from_object))
     return anchors
+
+
+def _clicked(where: str, entry: dict[str, Any], mesh: Mesh, ball: Ball | None, K: np.ndarray) -> ClickedPose | None:
+    pixels = _numbers(where, entry, "pixels", 2)
+    if ball is not None and "points" not in entry:
+        if len(pixels) < LEAST_OUTLINE:
+            raise UsageError(f"{where}: {len(pixels)} pixels are too few", "click four or more on the ball's outline")
+        return pose_of_outline(ball, pixels, K)
+    points = _numbers(where, entry, "points", 3)
+    if len(points) != len(pixels):
+        raise UsageError(f"{where}: {len(points)} points and {len(pixels)} pixels", "give one pixel for each point")
+    if len(points) < LEAST_POINTS:
+        raise UsageError(f"{where}: {len(points)} points are too few", "click six or more, on more than one side")
+    return pose_of_clicks(points * mesh.unit, pixels, K)
 
 
 def _numbers(where: str, entry: dict[str, Any], key: str, width: int) -> np.ndarray:

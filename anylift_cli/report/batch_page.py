@@ -7,10 +7,10 @@ import hashlib
 import html
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from anylift_cli.report.html_page import LOOK, asset
 from anylift_cli.report.html_verdict import MEASURES, POOR
 
 _PAGE = """<!doctype html>
@@ -46,9 +46,7 @@ def batch_page(title: str, records: Sequence[Mapping[str, Any]]) -> str:
         title: of the page.
         records: what came of each clip, as `results.jsonl` says it. Pictures and files are linked relative to the page.
     """
-    style = "".join(
-        (files("anylift_cli.report") / "page" / name).read_text("utf-8") for name in ("page.css", "batch.css")
-    )
+    style = asset(LOOK) + asset("batch.css")
     ordered = sorted(records, key=_urgency)
     counts = Counter(_verdict(record) for record in ordered)
     chips = (

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from anylift_cli.errors import AnyliftError
 from anylift_cli.export.take import ExportOptions, Take
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.report.html_arrays import pack
+from anylift_cli.report.html_page import LIBRARIES, LOOK, as_json, asset, filled_page
 from anylift_cli.report.html_provenance import describe_making
 from anylift_cli.report.html_scene import describe_keypoints, describe_scene
 from anylift_cli.report.html_timelines import describe_lanes, lane_arrays
@@ -32,8 +29,6 @@ from anylift_cli.report.quality import measure
 
 SCRIPTS = ("data.js", "player.js", "scene.js", "picture.js", "lanes.js", "facts.js", "main.js")
 """Parts of the page's program, one module scope, in this order after the libraries."""
-LIBRARIES = "libraries.min.js"
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 @dataclass(frozen=True)
@@ -152,32 +147,17 @@ def _video(sources: ReportSources, video: Path, origin: float, progress: Progres
 
 
 def _page(title: str, report: Mapping[str, Any], data: str, video: bytes) -> str:
-    assets = files("anylift_cli.report") / "page"
-    read = {
-        name: (assets / name).read_text(encoding="utf-8") for name in (*SCRIPTS, LIBRARIES, "page.css", "page.html")
-    }
-    program = "\n".join(read[name] for name in SCRIPTS)
-    policy = {
-        "default-src": "'none'",
-        "script-src": f"{_hash(read[LIBRARIES])} {_hash(program)}",
-        "style-src": _hash(read["page.css"]),
-        "img-src": "data:",
-        "media-src": "blob:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
     slots = {
-        "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "title": html.escape(title.encode("utf-8", "replace").decode("utf-8")),
-        "style": read["page.css"],
-        "libraries": read[LIBRARIES],
-        "program": program,
-        "report": json.dumps(report, allow_nan=False).replace("<", "\\u003c"),
+        "report": as_json(report),
         "arrays": data,
         "video": base64.b64encode(video).decode("ascii"),
     }
-    return _SLOT.sub(lambda slot: slots[slot[1]], read["page.html"])
-
-
-def _hash(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+    return filled_page(
+        asset("page.html"),
+        style=asset(LOOK) + asset("page.css"),
+        libraries=asset(LIBRARIES),
+        program="\n".join(asset(name) for name in SCRIPTS),
+        slots=slots,
+        allowed={"img-src": "data:", "media-src": "blob:"},
+    )
