@@ -94,7 +94,7 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
         AnyliftError: not such a file, or no mesh beside it.
     """
     lengths = mean_lengths()
-    recorded = list(_recorded(path, frames))
+    recorded = list(recorded_motions(path, frames))
     if not recorded:
         raise AnyliftError(
             f"{path} has no clip of {frames} frames whose object has a mesh beside it", "put NAME.obj into its folder"
@@ -188,11 +188,16 @@ def _followed(clip: HoiClip) -> Thing:
     )  # fmt: skip
 
 
-def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
+def recorded_motions(path: Path, frames: int | None = None) -> Iterator[tuple[Motion, ObjectMotion]]:
+    """Clips whose object has its mesh beside the file: their middle `frames`, or all of them; the floor is z = 0.
+
+    Raises:
+        AnyliftError: not such a file.
+    """
     stored = read_npz(path)
-    wanted = {"joints": "N 24 3", "obj_pos": "N 3", "obj_quat_xyzw": "N 4", "clip_start": "C", "clip_len": "C",
+    arrays = {"joints": "N 24 3", "obj_pos": "N 3", "obj_quat_xyzw": "N 4", "clip_start": "C", "clip_len": "C",
               "fps": ""}  # fmt: skip
-    joints, place, quaternion, start, length, fps = arrays_of(path, "human-object motion", stored, wanted)
+    joints, place, quaternion, start, length, fps = arrays_of(path, "human-object motion", stored, arrays)
     if missing := {"clip_name", "object"} - set(stored):
         raise AnyliftError(f"{path}: '{sorted(missing)[0]}' is missing", "docs/hoi.md says what such a file holds")
     poses = np.tile(np.eye(4), (len(place), 1, 1))
@@ -205,9 +210,10 @@ def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
         thing = str(stored["object"][clip])
         if thing not in meshes:
             meshes[thing] = _mesh(path.with_name(f"{thing}.obj"))
-        if count < frames or meshes[thing] is None:
+        wanted = count if frames is None else frames
+        if count < wanted or meshes[thing] is None:
             continue
-        rows = slice(begin + (count - frames) // 2, begin + (count - frames) // 2 + frames)
+        rows = slice(begin + (count - wanted) // 2, begin + (count - wanted) // 2 + wanted)
         measured = torch.from_numpy(joints[rows])
         floor = float(np.quantile(joints[begin : begin + count, [J["left_foot"], J["right_foot"]], 2].min(1), 0.02))
         shift = np.array([0, 0, floor])
@@ -216,7 +222,7 @@ def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
         moved = poses[rows].copy()
         moved[:, :3, 3] -= shift
         yield (
-            Motion(name, name, thing, points, known, np.arange(frames) / float(fps)),
+            Motion(name, name, thing, points, known, np.arange(wanted) / float(fps)),
             ObjectMotion(thing, *meshes[thing], moved),
         )
 
