@@ -61,7 +61,7 @@ class Canonical:
         return metric @ turn.transpose(-1, -2) + centre
 
     def from_camera(self, points: Tensor, world_from_camera: Tensor) -> Tensor:
-        """Points (B, T, N, 3) m before the cameras (B, T, 4, 4) as given → canonical units relative to the size root."""
+        """Points (B, T, N, 3) m before the given cameras (B, T, 4, 4) → canonical units relative to the size root."""
         turn = world_from_camera[:, :1, :3, :3].transpose(-1, -2) @ self.world_from_first[:, None, :3, :3]
         return points @ turn / self.unit[:, None, None, None] - self.root[..., None, :]
 
