@@ -28,13 +28,17 @@ from anylift_cli.evaluation.measure import HIPS
 from anylift_cli.evaluation.mocap import mean_lengths
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.evaluation.running import Contender, judged
+from anylift_cli.fitting.joint_path import joint_path
 from anylift_cli.fitting.object_scale import find_scales, rescaled
 from anylift_cli.fitting.things import Thing, in_world, smooth_path
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.cameras import invert, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_quaternion
 from anylift_cli.geometry.vectors import unit
-from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.lifting.base import LiftedPerson, LiftOptions
+from anylift_cli.lifting.joint import category_name
+from anylift_cli.lifting.joint_lifter import Thing as JointThing
+from anylift_cli.lifting.joint_lifter import lift_together
 from anylift_cli.lifting.stage import load_lifter
 from anylift_cli.meshes.reading import read_object
 from anylift_cli.meshes.simplify import simplified
@@ -50,6 +54,7 @@ FRAMES = 120
 POINTS = 24
 """Points that are followed on an object, and measured."""
 APART, TOGETHER = "apart", "one world"
+JOINT, JOINT_CONTACTS = "joint", "joint + contacts"
 """What is compared."""
 _FACES = 4000
 _TREMBLING, _DRIFTING = 0.7, 1.5
@@ -103,34 +108,36 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
 
 
 def compete(
-    clips: Sequence[HoiClip], lifter: str, heights: Sequence[str], seed: int, progress: Progress = SILENT
+    clips: Sequence[HoiClip],
+    lifter: str,
+    heights: Sequence[str],
+    seed: int,
+    joint: Path | None = None,
+    progress: Progress = SILENT,
 ) -> list[ClipResult]:
-    """Results of both ways on each clip, told the person's height or not ("given", "unknown")."""
+    """Results of all ways on each clip, told the person's height or not ("given", "unknown").
+
+    Args:
+        joint: checkpoint of a joint network that is to compete too.
+    """
     results = []
     with progress.task("evaluate", total=len(clips) * len(heights), unit="clips") as task:
         for height in heights:
             for clip in clips:
                 results += lift_clip(clip, lifter, height, seed)
+                results += [] if joint is None else lift_clip_jointly(clip, joint, height, seed)
                 task.advance()
     return sorted(results, key=lambda result: (result.height, result.lifter))
 
 
 def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipResult]:
-    """Lift one clip both ways, and measure them."""
+    """Lift person and object of one clip apart, and bring them into one world; measure both."""
     metres = clip.person.height if height == "given" else None
     begin = time.perf_counter()
     person = load_lifter(lifter).lift(
         clip.person.keypoints, clip.person.estimated, 0, LiftOptions(lifter, metres, seed=seed), SILENT
     )
-    lifted = LiftedArtifact(
-        joints=person.joints[None],
-        joint_std=person.joint_std[None],
-        present=clip.person.keypoints.present,
-        world_from_camera=person.world_from_camera,
-        K=clip.person.estimated.K,
-        timestamps=clip.person.keypoints.timestamps,
-        meta={**person.meta, "motion": clip.person.estimated.meta["motion"]},
-    )
+    lifted = _lifted(clip, person)
     thing = _followed(clip)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(f"{lifter}, {APART}", height), lifted, in_world(thing, lifted), lifting)]
@@ -139,6 +146,39 @@ def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipRe
     poses = smooth_path(thing, together)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(f"{lifter}, {TOGETHER}", height), together, poses, seconds)]
+
+
+def lift_clip_jointly(clip: HoiClip, checkpoint: Path, height: str, seed: int) -> list[ClipResult]:
+    """Lift person and object of one clip with a joint network, without contacts and with them; measure both."""
+    metres = clip.person.height if height == "given" else None
+    begin = time.perf_counter()
+    thing = _followed(clip)
+    told = JointThing(thing.vertices, thing.camera_from_object, thing.confidence, category_name(thing.name))
+    options = LiftOptions(str(checkpoint), metres, seed=seed)
+    found = lift_together(clip.person.keypoints, clip.person.estimated, [told], checkpoint, options, SILENT)
+    lifted = replace(
+        _lifted(clip, found.person), object_corners=found.corners, object_std=found.deviation.astype(np.float32)
+    )
+    poses = joint_path(thing, lifted, 0)
+    lifting = time.perf_counter() - begin
+    results = [_judged(clip, Contender(JOINT, height), lifted, poses, lifting)]
+    scales, _, _ = find_scales(lifted, [thing], metres, contacts=True)
+    together = rescaled(lifted, scales)
+    poses = joint_path(thing, together, 0)
+    seconds = time.perf_counter() - begin
+    return [*results, _judged(clip, Contender(JOINT_CONTACTS, height), together, poses, seconds)]
+
+
+def _lifted(clip: HoiClip, person: LiftedPerson) -> LiftedArtifact:
+    return LiftedArtifact(
+        joints=person.joints[None],
+        joint_std=person.joint_std[None],
+        present=clip.person.keypoints.present,
+        world_from_camera=person.world_from_camera,
+        K=clip.person.estimated.K,
+        timestamps=clip.person.keypoints.timestamps,
+        meta={**person.meta, "motion": clip.person.estimated.meta["motion"]},
+    )
 
 
 def object_errors(

@@ -24,7 +24,7 @@ CORNERS = 8
 POINTS = len(BODY24) + CORNERS
 OBJECT_WIDTH = 3 * CORNERS + 1 + len(CATEGORIES) + 1
 JOINT_WIDTH = WIDTH + OBJECT_WIDTH
-_SIGNS = torch.tensor([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
+_ALIKE = {"suitcase": "box", "trashbin": "box", "toolbox": "box", "stool": "chair", "sofa": "chair", "desk": "table"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,15 @@ class Told:
     measured: Tensor
 
 
-def box_corners(half: Tensor) -> Tensor:
-    """(..., 8, 3) corners of boxes with half edges (..., 3) about their middles."""
-    return half[..., None, :] * _SIGNS.to(half)
+def category_name(thing: str) -> str:
+    """One of `CATEGORIES` for an object by its name, such as "woodchair" or "boxlong"; "" where none fits."""
+    named = next((kind for kind in CATEGORIES if kind in thing), "")
+    return named or next((kind for name, kind in _ALIKE.items() if name in thing), "")
+
+
+def category_index(category: str) -> int:
+    """Index in `CATEGORIES`; -1 of another word."""
+    return CATEGORIES.index(category) if category in CATEGORIES else -1
 
 
 def told_of(seen: Canonical, corners: Tensor, weight: Tensor, category: Tensor, measured: Tensor) -> Told:

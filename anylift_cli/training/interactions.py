@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.body.skeleton import BODY24
+from anylift_cli.errors import AnyliftError
+from anylift_cli.geometry.boxes import box_corners
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.lifting.checkpoint import load_checkpoint
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.joint import (
     CORNERS,
     Told,
-    box_corners,
     object_conditions,
     object_views,
     told_of,
@@ -137,8 +138,6 @@ def grow(network: ViewsAsChannels, start: Path) -> None:
     person, _ = load_checkpoint(start)
     ours, theirs = network.config, person.config
     alike = ("width", "layers", "heads", "expansion", "patch", "views")
-    from anylift_cli.errors import AnyliftError
-
     if not isinstance(person, ViewsAsChannels) or any(getattr(ours, name) != getattr(theirs, name) for name in alike):
         raise AnyliftError(f"{start} is a network of another kind or size", "give --width, --layers and --patch as its")
     state = person.state_dict()

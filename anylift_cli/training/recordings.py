@@ -16,8 +16,9 @@ from anylift_cli.body.skeleton import BODY24_MIRROR
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.behave import read_behave
 from anylift_cli.evaluation.hoi import recorded_motions
+from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.cameras import transform
-from anylift_cli.lifting.joint import CATEGORIES, box_corners
+from anylift_cli.lifting.joint import category_index, category_name
 from anylift_cli.synthetic.draw import Draw
 
 _RATE = 30.0
@@ -26,7 +27,6 @@ _TEST_SHARE = 10
 _MIRROR = (-1.0, 1.0, 1.0)
 _CORNER_MIRROR = [4, 5, 6, 7, 0, 1, 2, 3]
 """Corners of a box seen in a mirror, named such that its axes stay right-handed."""
-_ALIKE = {"suitcase": "box", "trashbin": "box", "toolbox": "box", "stool": "chair", "sofa": "chair", "desk": "table"}
 _LONGEST = 10**6
 
 
@@ -74,13 +74,6 @@ def files_of(path: Path) -> list[Path]:
     return sorted(file for suffix in ("*.npz", "*.json") for file in path.rglob(suffix))
 
 
-def category_of(thing: str) -> int:
-    """Index in `CATEGORIES` of an object by its name, such as "woodchair" or "boxlong"; -1 where none fits."""
-    named = next((kind for kind in CATEGORIES if kind in thing), None)
-    alike = named or next((kind for name, kind in _ALIKE.items() if name in thing), None)
-    return CATEGORIES.index(alike) if alike else -1
-
-
 def read_recordings(path: Path) -> Recordings:
     """Read a compact file of OMOMO with the objects' meshes beside it, or the folder of BEHAVE.
 
@@ -90,14 +83,10 @@ def read_recordings(path: Path) -> Recordings:
     clips = [clip for clip in _clips(path) if np.isfinite(clip.points).all() and len(clip.points) > 1]
     if not clips:
         raise AnyliftError(f"{path} holds no clip of people and objects", "docs/hoi.md says what can be trained from")
-    corners = []
-    for clip in clips:
-        low, high = torch.from_numpy(clip.vertices.min(0)), torch.from_numpy(clip.vertices.max(0))
-        box = box_corners((high - low) / 2) + (high + low) / 2
-        corners.append(transform(torch.from_numpy(clip.poses), box))
+    corners = [torch.from_numpy(transform(clip.poses, box_around(clip.vertices))) for clip in clips]
     length = np.array([len(clip.points) for clip in clips])
     split = [clip.split or ("test" if number % _TEST_SHARE == 0 else "train") for number, clip in enumerate(clips)]
-    category = [torch.full((len(clip.points),), category_of(clip.thing)) for clip in clips]
+    category = [torch.full((len(clip.points),), category_index(category_name(clip.thing))) for clip in clips]
     return Recordings(
         torch.from_numpy(np.concatenate([clip.points for clip in clips])).float(), torch.cat(corners).float(),
         torch.cat(category), np.cumsum([0, *length[:-1]]), length, np.array([clip.thing for clip in clips]),
