@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anylift_cli.artifacts import LiftedArtifact
-from anylift_cli.fitting.things import EASE, Thing, sightings
+from anylift_cli.fitting.things import EASE, Thing, sightings, smooth_path
 from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.pose_path import Places, fit_pose_path
 from anylift_cli.geometry.view_poses import poses_from_points, refine_poses
@@ -14,6 +14,13 @@ _LASTING = 0.5
 """Seconds for which a network errs alike."""
 _LEAST = 0.03
 """Metres that imagined corners are off at least."""
+
+
+def object_path(thing: Thing, lifted: LiftedArtifact, number: int, places: Places | None = None) -> np.ndarray:
+    """`world_from_object` (T, 4, 4) by `joint_path` where a joint lifter saw the object, otherwise by `smooth_path`."""
+    if lifted.object_corners is None or not np.isfinite(lifted.object_corners[number]).all():
+        return smooth_path(thing, lifted, places)
+    return joint_path(thing, lifted, number, places)
 
 
 def joint_path(thing: Thing, lifted: LiftedArtifact, number: int, places: Places | None = None) -> np.ndarray:

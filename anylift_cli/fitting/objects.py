@@ -13,9 +13,10 @@ from torch import Tensor
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
 from anylift_cli.fitting.holding import PALM, SIDES, Grips, speeds
+from anylift_cli.fitting.joint_path import object_path
 from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
-from anylift_cli.fitting.things import Thing, resting_places, smooth_path
+from anylift_cli.fitting.things import Thing, resting_places
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.runs import runs
 
@@ -43,15 +44,15 @@ class PlacedThing:
 
 
 def place_thing(
-    thing: Thing, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
+    thing: Thing, number: int, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
 ) -> PlacedThing:
-    """Smooth an object's path; with `contacts`, where it rests near the floor it stands on it."""
-    poses = smooth_path(thing, lifted)
+    """Smooth the path of an object, the `number`th; with `contacts`, where it rests near the floor it stands on it."""
+    poses = object_path(thing, lifted, number)
     resting = grips.free & (speeds(poses, lifted.timestamps) < _RESTS)
     before = _height_above(thing, poses, resting, floor)
     if contacts and floor is not None:
         places = resting_places(thing, poses, resting, floor, _ON_FLOOR)
-        poses = poses if places is None else smooth_path(thing, lifted, places)
+        poses = poses if places is None else object_path(thing, lifted, number, places)
     figures = {
         "frames_seen": int(thing.known.sum()),
         "rests_above_floor_mm_before": before,

@@ -63,6 +63,20 @@ class LiftOptions:
 
 
 @dataclass(frozen=True)
+class JointOptions(LiftOptions):
+    """Options of the lift stage where objects are lifted together with the first person.
+
+    Attributes:
+        categories: of the objects, in their order; the last one counts for all that follow. An object of none of
+            `joint.CATEGORIES` is left to the fit.
+        joint: checkpoint of a joint network, a path or "default".
+    """
+
+    categories: tuple[str, ...] = ()
+    joint: str = "default"
+
+
+@dataclass(frozen=True)
 class LiftedPerson:
     """One person's result: joints (T, 24, 3) m in a z-up world, joint_std (T, 24) m, the metric cameras
     (T, 4, 4) of that world, and what goes into the artifact's meta."""

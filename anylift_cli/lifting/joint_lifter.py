@@ -15,6 +15,7 @@ from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.diffusion_lifter import from_all_sides, in_metres, passes_and_seeds, solved_with
+from anylift_cli.lifting.joint import CATEGORIES
 from anylift_cli.lifting.joint_imagination import Followed, JointImagination
 from anylift_cli.lifting.observation import Observation, observe
 from anylift_cli.lifting.refine import as_person, models_for
@@ -41,13 +42,18 @@ class LiftedTogether:
     deviation: np.ndarray
 
 
-def things_of(objects: ObjectsArtifact, categories: tuple[str, ...]) -> list[Thing]:
-    """The objects of an artifact, of the given categories; the last one counts for all that follow."""
-    named = [categories[min(number, len(categories) - 1)] for number in range(len(objects.names))]
-    return [
-        Thing(objects.mesh(number)[0], objects.camera_from_object[number], objects.confidence[number], category)
+def things_of(objects: ObjectsArtifact, categories: tuple[str, ...]) -> dict[int, Thing]:
+    """Objects of an artifact by their number: those of known size and of one of `joint.CATEGORIES`.
+
+    Args:
+        categories: in the order of the objects; the last one counts for all that follow.
+    """
+    named = [categories[min(number, len(categories) - 1)] for number in range(len(objects.names)) if categories]
+    return {
+        number: Thing(objects.mesh(number)[0], objects.camera_from_object[number], objects.confidence[number], category)
         for number, category in enumerate(named)
-    ]
+        if category in CATEGORIES and objects.size_known[number]
+    }
 
 
 def lift_together(

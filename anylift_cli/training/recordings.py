@@ -20,6 +20,7 @@ from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.lifting.joint import category_index, category_name
 from anylift_cli.synthetic.draw import Draw
+from anylift_cli.training.interact import INTERACT, RecordedClip, read_interact
 
 _RATE = 30.0
 _TEST_SHARE = 10
@@ -53,15 +54,6 @@ class Recordings:
     fps: float
 
 
-@dataclass(frozen=True)
-class _Clip:
-    points: np.ndarray
-    vertices: np.ndarray
-    poses: np.ndarray
-    thing: str
-    split: str = ""
-
-
 def is_recording(path: Path) -> bool:
     """Whether a path holds motion of people and objects: OMOMO's compact file, or a folder."""
     return path.is_dir() or "obj_pos" in read_npz(path, only={"obj_pos"})
@@ -75,10 +67,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def read_recordings(path: Path) -> Recordings:
-    """Read a compact file of OMOMO with the objects' meshes beside it, or the folder of BEHAVE.
+    """Read a compact file of OMOMO with the objects' meshes beside it, BEHAVE's folder, or one of InterAct's layout.
+
+    People are posed as the open body of mean height, whose hands may be centimetres from where the recording's are.
 
     Raises:
-        AnyliftError: neither of them, or none of its clips can be used.
+        AnyliftError: none of them, or none of its clips can be used.
     """
     clips = [clip for clip in _clips(path) if np.isfinite(clip.points).all() and len(clip.points) > 1]
     if not clips:
@@ -107,12 +101,15 @@ def varied_recordings(points: Tensor, corners: Tensor, draw: Draw) -> tuple[Tens
     return points @ turn * size, corners @ turn * size
 
 
-def _clips(path: Path) -> Iterator[_Clip]:
+def _clips(path: Path) -> Iterator[RecordedClip]:
     if path.is_file():
         for motion, thing in recorded_motions(path):
-            yield _Clip(motion.points, thing.vertices, thing.world_from_object, thing.name)
+            yield RecordedClip(motion.points, thing.vertices, thing.world_from_object, thing.name)
+        return
+    if (path / INTERACT).is_dir():
+        yield from read_interact(path)
         return
     for split in ("train", "test"):
         for clip in read_behave(path, split, length=_LONGEST):
             thing = clip.object
-            yield _Clip(clip.person.points, thing.vertices, thing.world_from_object, thing.name, split)
+            yield RecordedClip(clip.person.points, thing.vertices, thing.world_from_object, thing.name, split)
