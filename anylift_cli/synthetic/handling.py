@@ -37,8 +37,12 @@ _THROWN_EDGE = 0.45
 """Metres: longest edge of what is thrown."""
 _LONGEST_TRAVEL = 0.35
 """Metres that someone who sits may wander meanwhile."""
+_LONG_ENOUGH = 0.9
+"""Seconds for which a thing must be held to be thrown meanwhile."""
 _GRAVITY = 9.81
 _ROUNDS = 4
+_TIPPED = (0.8, 0.3, 0.3)
+"""Radians about right, ahead and up by which some things are tipped over."""
 _TOUCHING = 0.015
 """Metres between a hand and its grip up to which it counts as in contact."""
 
@@ -90,21 +94,23 @@ def handle_things(points: Tensor, rate: float, draw: Draw) -> Handling:
     held = _held_place(points, shapes, mode, ahead, grips, rate, draw)
     turn = _held_turn(batch, frames, rate, mode, draw)
     floored = draw.chance((batch,), _FROM_FLOOR) | (shapes.category != BOX) | (mode == PUSH)
-    start = points
+    flight = _flight(times, mode, rate)
     for _ in range(_ROUNDS):
-        poses = _path(held, turn, heading, times, shapes, floored, mode)
-        poses = _thrown(poses, times, mode, rate, draw_flight := _flight(times, mode, rate, poses))
+        poses = _path(held, turn, heading, times, shapes, floored)
+        poses = _thrown(poses, times, rate, flight)
         targets = (poses[..., None, :3, :3] @ grips[:, None, ..., None])[..., 0] + poses[..., None, :3, 3]
-        firm = times.hands[..., None] * _used(mode, draw_flight)
-        bent = _bent(start, targets, firm, ahead, rate)
+        firm = times.hands[..., None] * _used(mode, flight)
+        bent = _bent(points, targets, firm, ahead, rate)
         short = _out_of_reach(bent, targets) * (firm[..., None] > 0.5)
         pull = short.sum(2) / (short.norm(dim=-1) > 1e-6).sum(2).clamp_min(1)[..., None]
+        pull = torch.cat([pull[..., :2], pull[..., 2:] * (mode != PUSH)[:, None, None]], -1)
         held = held - 1.2 * smoothed(pull, 0.1 * rate)
     poses = _beside(poses, points, shapes, mode, ahead, heading, draw)
     natural = hands(bent)
     wanted = natural + firm[..., None] * (targets - natural)
     moved = torch.where((mode < SIT)[:, None, None, None], reaching(bent, wanted, _elbows(bent, ahead, firm)), points)
-    contact = ((hands(moved) - targets).norm(dim=-1) < _TOUCHING) & (firm > 0.95) & (mode < SIT)[:, None, None]
+    touching = (hands(moved) - targets).norm(dim=-1) < _TOUCHING
+    contact = touching & (firm > 0.95) & ((mode < SIT)[:, None] & (flight == 0))[..., None]
     return Handling(moved, shapes, poses, contact, mode)
 
 
@@ -190,17 +196,13 @@ def _held_turn(batch: int, frames: int, rate: float, mode: Tensor, draw: Draw) -
     """Turns (B, T, 3) rad about right, ahead and up that things make in the body's axes while they are held."""
     clock = torch.arange(frames, device=draw.device) / rate
     lasting, slow = (draw.normal((batch, 1, 3)) * 0.12, 0.1 * draw.wander((batch, 3), clock, 0.1, 0.8))
-    tipped = draw.chance((batch, 1, 1), 0.2) * draw.normal((batch, 1, 3)) * draw.normal((1, 1, 3)).new_tensor(
-        [0.8, 0.3, 0.3]
-    )  # fmt: skip
+    tipped = draw.chance((batch, 1, 1), 0.2) * draw.normal((batch, 1, 3)) * torch.tensor(_TIPPED, device=draw.device)
     turn = lasting + slow + tipped
     upright = ((mode == PUSH) | (mode >= SIT))[:, None, None] * torch.tensor([1.0, 1.0, 0.0], device=mode.device)
     return turn * (1 - upright)
 
 
-def _path(
-    held: Tensor, turn: Tensor, heading: Tensor, times: _Times, shapes: Shapes, floored: Tensor, mode: Tensor
-) -> Tensor:
+def _path(held: Tensor, turn: Tensor, heading: Tensor, times: _Times, shapes: Shapes, floored: Tensor) -> Tensor:
     """Poses (B, T, 4, 4): at rest where it is taken and where it is put, on its held way in between."""
     rows = torch.arange(len(held), device=held.device)
     share = times.held[..., None]
@@ -234,31 +236,32 @@ def _above_floor(poses: Tensor, half: Tensor) -> Tensor:
     return poses
 
 
-def _flight(times: _Times, mode: Tensor, rate: float, poses: Tensor) -> Tensor:
+def _flight(times: _Times, mode: Tensor, rate: float) -> Tensor:
     """(B, T) 0 … 1: how far hands have let go of what is thrown; it flies while they are not at 0."""
-    frames = poses.shape[1]
-    index = torch.arange(frames, device=poses.device)
-    begin, length = _flight_frames(times, frames, rate)
-    share = (index - begin[:, None]) / length[:, None]
-    bump = torch.sin(math.pi * share.clamp(0, 1)).clamp_min(0).sqrt()
-    return bump * (mode == THROW)[:, None]
+    begin, length = _flight_frames(times, rate)
+    index = torch.arange(times.held.shape[1], device=mode.device)
+    share = (index - begin[:, None]) / length.clamp_min(1e-3)[:, None]
+    bump = _step(4 * share) * (1 - _step(4 * share - 3))
+    return bump * ((mode == THROW) & (length > 0))[:, None]
 
 
-def _flight_frames(times: _Times, frames: int, rate: float) -> tuple[Tensor, Tensor]:
+def _flight_frames(times: _Times, rate: float) -> tuple[Tensor, Tensor]:
     """First frame and number of frames (B,) of a flight: in the middle of the time in which the thing is held."""
     full = times.held > 0.999
+    frames = full.shape[1]
     index = torch.arange(frames, device=full.device)
     first = torch.where(full, index, frames).amin(1)
     last = torch.where(full, index, -1).amax(1)
     length = (0.35 * (last - first)).clamp(2, 0.8 * rate).float()
+    length = torch.where(last - first > _LONG_ENOUGH * rate, length, 0.0)
     return first + 0.3 * (last - first).clamp_min(0), length
 
 
-def _thrown(poses: Tensor, times: _Times, mode: Tensor, rate: float, flight: Tensor) -> Tensor:
+def _thrown(poses: Tensor, times: _Times, rate: float, flight: Tensor) -> Tensor:
     """Poses of which those that fly follow a parabola between where they leave the hands and where they are caught."""
     frames = poses.shape[1]
     rows = torch.arange(len(poses), device=poses.device)
-    begin, length = _flight_frames(times, frames, rate)
+    begin, length = _flight_frames(times, rate)
     first, last = begin.ceil().long().clamp(0, frames - 1), (begin + length).floor().long().clamp(0, frames - 1)
     index = torch.arange(frames, device=poses.device)
     span = (last - first).clamp_min(1)[:, None]
