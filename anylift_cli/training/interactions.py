@@ -29,7 +29,7 @@ from anylift_cli.lifting.networks import ViewsAsChannels
 from anylift_cli.lifting.observation import root_of
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.synthetic.handling import handle_things
+from anylift_cli.synthetic.interactions import handle_things
 from anylift_cli.synthetic.object_tracker import follow
 from anylift_cli.training.mocap_batches import Batch, MocapBatches, draw_modes
 from anylift_cli.training.multi_view import MultiViewConfig, check_config, errors, learn, mean_of_windows

@@ -12,7 +12,7 @@ from anylift_cli.body.skeleton import BODY24, K
 from anylift_cli.geometry.boxes import box_corners
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.synthetic.handling import CARRY, MODES, PUSH, SIT, STAND_BY, THROW, Handling, handle_things
+from anylift_cli.synthetic.interactions import CARRY, MODES, PUSH, SIT, STAND_BY, THROW, Handling, handle_things
 from anylift_cli.synthetic.limbs import hands, lowered, reaching, two_bones
 from anylift_cli.synthetic.object_tracker import follow
 from anylift_cli.synthetic.shapes import PALM
