@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from anylift_cli.artifacts.base import read_npz
+from anylift_cli.body.tracks.posing import Poser, rotations_of
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.formats.floor import height_under_feet
-from anylift_cli.evaluation.formats.posing import Poser, rotations_of
 from anylift_cli.evaluation.formats.record import Z_UP_FROM_Y_UP, poses_of
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
