@@ -23,7 +23,7 @@ class Request:
         out: the motion file, `.npz`. More persons and shots go beside it: `NAME.shot2.person2.npz`.
         work_dir: folder of the artifacts.
         keypoints, cameras, objects, lift, fit: options of the stages; `keypoints.shot` may also be "all".
-        prompts: the objects to follow, or None.
+        prompts: the objects to follow, or None. With them, `lift` may be `JointOptions`.
         exports: file of each further format, by the format's name; "bvh" goes beside `out` if it is not named. Formats
             that hold several persons get them all in one file.
         overlay: video to draw, or None.

@@ -17,7 +17,7 @@ from anylift_cli.fitting.base import FitOptions
 from anylift_cli.foreign.tools import TOOLS, require
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.keypoints.networks import network_files
-from anylift_cli.lifting.base import CHECKPOINT, LiftOptions, is_checkpoint
+from anylift_cli.lifting.base import CHECKPOINT, JointOptions, LiftOptions, is_checkpoint, joint_checkpoint
 from anylift_cli.objects.base import ObjectOptions, Prompts
 from anylift_cli.pipeline import Source, Stage
 from anylift_cli.plugins import backend_names, is_file
@@ -125,6 +125,16 @@ def lift_stage(options: LiftOptions, keypoints: KeypointsArtifact | None = None)
     from anylift_cli.lifting.stage import STAGE_VERSION, run_lift
 
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
+
+
+def joint_lift_stage(options: JointOptions, keypoints: KeypointsArtifact | None = None) -> Stage:
+    """keypoints, cameras, objects → lifted; people who handle nothing, and all without a network, as `lift_stage`."""
+    alone = lift_stage(options, keypoints)
+    network = joint_checkpoint(options.joint)
+    weights = {} if network is None else {"joint network": sha256_of(network)}
+    from anylift_cli.lifting.stage import run_lift_with_objects
+
+    return replace(alone, function=run_lift_with_objects, weights={**alone.weights, **weights})
 
 
 def fit_stage(options: FitOptions, *, with_objects: bool = False) -> Stage:

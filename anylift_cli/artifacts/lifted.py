@@ -16,6 +16,9 @@ class LiftedArtifact(Artifact):
 
     `meta["gravity_source"]` says where the vertical comes from, `meta["scale"]` how the metric scale was found
     (with its relative uncertainty), `meta["lifter"]` which lifter ran; `motion` and `focal_source` are the cameras'.
+
+    A joint lifter also says where it sees the boxes around the meshes of O objects (`geometry/boxes.py`): their corners
+    in the same world, NaN for an object that it was not given.
     """
 
     schema: ClassVar[str] = "anylift.lifted"
@@ -28,4 +31,6 @@ class LiftedArtifact(Artifact):
     K: np.ndarray = array("T 3 3", "f8", "px")
     timestamps: np.ndarray = array("T", "f8", "s")
     views2d: np.ndarray | None = array("P V T K 2", "f4", "px", finite=False, optional=True)
+    object_corners: np.ndarray | None = array("O T C 3", "f8", "m", finite=False, optional=True)
+    object_std: np.ndarray | None = array("O T C", "f4", "m", finite=False, optional=True)
     view_cameras: np.ndarray | None = array("P V T 4 4", "f8", "m", optional=True)

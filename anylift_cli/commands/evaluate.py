@@ -187,9 +187,13 @@ def hoi(
     lifter: Annotated[str, typer.Option(metavar="NAME|PATH", help="A lifter, a checkpoint, or 'default'.")] = "default",
     height: Heights = "unknown",
     frames: Annotated[int, typer.Option(min=30, help="Length of a clip.")] = 120,
+    joint: Annotated[
+        str, typer.Option(metavar="default|none|PATH", help="Checkpoint of a joint network; the shipped one, if any.")
+    ] = "default",
+    every: Annotated[int, typer.Option(min=1, help="Take one clip in so many.")] = 1,
     out: Folder = None,
 ) -> None:
-    """People and what they carry, under virtual cameras: lifted apart, and in one world.
+    """People and what they carry, under virtual cameras: lifted apart, in one world, and by a joint network.
 
     Example: anylift evaluate hoi omomo_30fps.npz --cameras static,dynamic --json
     """
@@ -198,13 +202,14 @@ def hoi(
     from anylift_cli.evaluation.hoi import compete, hoi_clips
     from anylift_cli.evaluation.published import BEHAVE, BEHAVE_COLUMNS, published
     from anylift_cli.evaluation.results import table
-    from anylift_cli.lifting.base import LiftOptions
+    from anylift_cli.lifting.base import LiftOptions, joint_checkpoint
 
     kinds = _kinds(cameras)
     heights = _heights(height)
-    clips = hoi_clips(motion, kinds, common.seed, frames)
+    clips = hoi_clips(motion, kinds, common.seed, frames)[::every]
+    network = joint_checkpoint(joint)
     name = LiftOptions().lifter if lifter == "default" else lifter
-    summary = _summarise(common, compete(clips, name, heights, common.seed, common.progress), out)
+    summary = _summarise(common, compete(clips, name, heights, common.seed, network, common.progress), out)
     common.show({"rows": summary}, lambda: Group(table(summary), published(BEHAVE, BEHAVE_COLUMNS)))
 
 

@@ -17,6 +17,7 @@ from anylift_cli.progress import Progress
 from anylift_cli.steps import Step
 
 if TYPE_CHECKING:
+    from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.objects.base import Prompts
 
 _COMMON = "Common options"
@@ -197,8 +198,8 @@ Backend = Annotated[
         metavar="NAME|PATH",
         autocompletion=backends("anylift.keypoints", "auto"),
         help="Keypoint estimator: mediapipe, vitpose, vitpose-mmpose, or auto for the best one that is here; or "
-        "keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D or "
-        "anylift.",
+        "keypoints that exist already: a file or folder of OpenPose, COCO, AlphaPose, mmpose, easy_ViTPose, Sports2D "
+        "or anylift.",
     ),
 ]
 LocalPoses = Annotated[
@@ -305,12 +306,53 @@ ObjectTracks = Annotated[
         metavar="FILE", help="Point tracks of DELTA, for the tracker delta; without them DELTA is run.", **_OBJECTS
     ),
 ]
+Categories = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--object-category", metavar="box|chair|table", help="Lift each --object, in their order, together with the "
+        "person, by the joint network; one for all will do.", **_OBJECTS,
+    ),
+]  # fmt: skip
+JointNetwork = Annotated[
+    str,
+    typer.Option(
+        "--joint", metavar="default|PATH", help="Joint network for --object-category: the shipped one, if any.",
+        **_OBJECTS,
+    ),
+]  # fmt: skip
 Contacts = Annotated[
     bool,
     typer.Option(
         "--contacts/--no-contacts", help="Bring hands to what they hold, and resting objects to the floor.", **_OBJECTS
     ),
 ]
+
+
+def lift_options_of(
+    lifter: str, quality: str, height: float | None, common: Common, categories: list[str] | None, joint: str
+) -> LiftOptions:
+    """Options of the lift stage, with objects where categories of them are named.
+
+    Raises:
+        UsageError: a joint network without a category.
+    """
+    from anylift_cli.lifting.base import JointOptions, LiftOptions
+
+    options = (lifter, height, quality, common.device, common.seed)
+    if not categories:
+        if joint != "default":
+            raise UsageError(f"--joint {joint} is for objects of a category", "give --object-category")
+        return LiftOptions(*options)
+    return JointOptions(*options, tuple(categories), joint)
+
+
+def check_categories(meshes: list[Path] | None, categories: list[str] | None) -> None:
+    """Raise UsageError for categories of objects that are not named."""
+    if len(categories or []) > len(meshes or []):
+        raise UsageError(
+            f"there are {len(meshes or [])} --object and {len(categories or [])} --object-category",
+            "give one --object-category for each --object, or one for all",
+        )
 
 
 def prompts_of(

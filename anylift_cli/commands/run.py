@@ -61,6 +61,8 @@ def request_of(
     mask: opt.Masks = None,
     object_tracker: opt.ObjectTracker = "auto",
     object_tracks: opt.ObjectTracks = None,
+    object_category: opt.Categories = None,
+    joint: opt.JointNetwork = "default",
     contacts: opt.Contacts = True,
 ) -> Request:
     """What the options of `run` ask for.
@@ -75,11 +77,11 @@ def request_of(
     opt.check_focal(focal, fov)
     opt.check_range(start, end)
     prompts = opt.prompts_of(objects, object_size, mask, points, object_tracks)
+    opt.check_categories(objects, object_category)
 
     from anylift_cli.cameras.base import CameraOptions
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.keypoints.base import KeypointOptions
-    from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.objects.base import ObjectOptions
     from anylift_cli.request import Request
 
@@ -93,7 +95,7 @@ def request_of(
         cameras=CameraOptions(camera, focal, fov),
         objects=ObjectOptions(object_tracker),
         prompts=prompts,
-        lift=LiftOptions(lifter, height, quality, common.device, common.seed),
+        lift=opt.lift_options_of(lifter, quality, height, common, object_category, joint),
         fit=FitOptions(0, body, height, contacts, common.device, common.seed, prior=prior),
         exports=exports,
         overlay=overlay,

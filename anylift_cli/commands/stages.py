@@ -144,17 +144,26 @@ def lift(
     lifter: opt.Lifter = "auto",
     quality: opt.Quality = "fast",
     height: opt.Height = None,
+    objects: Annotated[
+        Path | None,
+        typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: lift people and objects together."),
+    ] = None,
+    object_category: opt.Categories = None,
+    joint: opt.JointNetwork = "default",
 ) -> None:
     """Lift the 2D points to 3D in the metric, gravity-aligned world.
 
     Example: anylift lift keypoints.npz cameras.npz --out lifted.npz --height 1.78
     """
-    from anylift_cli.lifting.base import LiftOptions
-    from anylift_cli.stages import lift_stage
+    from anylift_cli.stages import joint_lift_stage, lift_stage
 
-    options = LiftOptions(lifter, height, quality, common.device, common.seed)
+    if (objects is None) != (object_category is None):
+        raise UsageError("--objects and --object-category go together", "give both or none")
+    options = opt.lift_options_of(lifter, quality, height, common, object_category, joint)
     inputs = {"keypoints": keypoints, "cameras": cameras}
-    _run(common, lambda read: lift_stage(options, read["keypoints"].value), inputs, out, "lifted.npz")
+    inputs |= {} if objects is None else {"objects": objects}
+    build = lift_stage if objects is None else joint_lift_stage
+    _run(common, lambda read: build(options, read["keypoints"].value), inputs, out, "lifted.npz")
 
 
 @opt.command

@@ -69,6 +69,54 @@ def from_mocap(
     _train_multi_view(common, "from-mocap", mocap, out, network, size, without or [], loop, frames, batch)
 
 
+@train.command("interactions")
+@opt.command
+def interactions(
+    common: opt.Common,
+    motion: Annotated[
+        list[Path],
+        typer.Argument(metavar="MOTION...", help="Compact mocap files, to which things are added; or recordings."),
+    ],
+    out: Folder,
+    steps: Steps = 6_000,
+    batch: Batch = 64,
+    rate: Rate = 1e-3,
+    decay: Decay = 0.8,
+    start: Annotated[
+        str, typer.Option(metavar="human|none|PATH", help="Checkpoint of people alone to begin with.")
+    ] = "human",
+    width: Width = 192,
+    layers: Layers = 6,
+    patch: Patch = 4,
+    frames: Frames = 120,
+    precision: Precision = "fp32",
+    compiled: Compiled = False,
+) -> None:
+    """Train the joint network of a person and an object. The same command continues where it stopped.
+
+    Recordings are OMOMO's compact file, BEHAVE's folder, or folders of InterAct's layout (BEHAVE, InterCap, OMOMO, …).
+
+    Example: anylift train interactions cmu_30fps.npz deepmimic_30fps.npz --out out/hoi
+    """
+    from anylift_cli.chain import check_device
+    from anylift_cli.lifting.base import CHECKPOINT
+    from anylift_cli.lifting.joint import JOINT_WIDTH, POINTS
+    from anylift_cli.lifting.networks import NetworkConfig
+    from anylift_cli.training.interactions import train_interactions
+    from anylift_cli.training.loop import LoopConfig
+    from anylift_cli.training.multi_view import MultiViewConfig
+    from anylift_cli.weights_store import find_weights
+
+    check_device(common.device)
+    begin = {"human": lambda: find_weights(CHECKPOINT), "none": lambda: None}.get(start, lambda: Path(start))()
+    network = NetworkConfig(width, layers, width // 32, patch=patch, points=POINTS, condition=JOINT_WIDTH)
+    loop = LoopConfig(steps, rate, decay=decay, precision=precision, compile=compiled)
+    config = MultiViewConfig(network, loop, frames, batch, seed=common.seed)
+    told = f"anylift train interactions {' '.join(path.name for path in motion)}"
+    path = train_interactions(motion, out, config, begin, told, common.device, common.progress)
+    common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
+
+
 @train.command("multi-view")
 @opt.command
 def multi_view(

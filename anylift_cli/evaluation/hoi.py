@@ -28,13 +28,17 @@ from anylift_cli.evaluation.measure import HIPS
 from anylift_cli.evaluation.mocap import mean_lengths
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.evaluation.running import Contender, judged
+from anylift_cli.fitting.joint_path import joint_path
 from anylift_cli.fitting.object_scale import find_scales, rescaled
 from anylift_cli.fitting.things import Thing, in_world, smooth_path
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.cameras import invert, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_quaternion
 from anylift_cli.geometry.vectors import unit
-from anylift_cli.lifting.base import LiftOptions
+from anylift_cli.lifting.base import LiftedPerson, LiftOptions
+from anylift_cli.lifting.joint import category_name
+from anylift_cli.lifting.joint_lifter import Thing as JointThing
+from anylift_cli.lifting.joint_lifter import lift_together
 from anylift_cli.lifting.stage import load_lifter
 from anylift_cli.meshes.reading import read_object
 from anylift_cli.meshes.simplify import simplified
@@ -50,6 +54,7 @@ FRAMES = 120
 POINTS = 24
 """Points that are followed on an object, and measured."""
 APART, TOGETHER = "apart", "one world"
+JOINT, JOINT_CONTACTS = "joint", "joint + contacts"
 """What is compared."""
 _FACES = 4000
 _TREMBLING, _DRIFTING = 0.7, 1.5
@@ -94,7 +99,7 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
         AnyliftError: not such a file, or no mesh beside it.
     """
     lengths = mean_lengths()
-    recorded = list(_recorded(path, frames))
+    recorded = list(recorded_motions(path, frames))
     if not recorded:
         raise AnyliftError(
             f"{path} has no clip of {frames} frames whose object has a mesh beside it", "put NAME.obj into its folder"
@@ -103,34 +108,36 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
 
 
 def compete(
-    clips: Sequence[HoiClip], lifter: str, heights: Sequence[str], seed: int, progress: Progress = SILENT
+    clips: Sequence[HoiClip],
+    lifter: str,
+    heights: Sequence[str],
+    seed: int,
+    joint: Path | None = None,
+    progress: Progress = SILENT,
 ) -> list[ClipResult]:
-    """Results of both ways on each clip, told the person's height or not ("given", "unknown")."""
+    """Results of all ways on each clip, told the person's height or not ("given", "unknown").
+
+    Args:
+        joint: checkpoint of a joint network that is to compete too.
+    """
     results = []
     with progress.task("evaluate", total=len(clips) * len(heights), unit="clips") as task:
         for height in heights:
             for clip in clips:
                 results += lift_clip(clip, lifter, height, seed)
+                results += [] if joint is None else lift_clip_jointly(clip, joint, height, seed)
                 task.advance()
     return sorted(results, key=lambda result: (result.height, result.lifter))
 
 
 def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipResult]:
-    """Lift one clip both ways, and measure them."""
+    """Lift person and object of one clip apart, and bring them into one world; measure both."""
     metres = clip.person.height if height == "given" else None
     begin = time.perf_counter()
     person = load_lifter(lifter).lift(
         clip.person.keypoints, clip.person.estimated, 0, LiftOptions(lifter, metres, seed=seed), SILENT
     )
-    lifted = LiftedArtifact(
-        joints=person.joints[None],
-        joint_std=person.joint_std[None],
-        present=clip.person.keypoints.present,
-        world_from_camera=person.world_from_camera,
-        K=clip.person.estimated.K,
-        timestamps=clip.person.keypoints.timestamps,
-        meta={**person.meta, "motion": clip.person.estimated.meta["motion"]},
-    )
+    lifted = _lifted(clip, person)
     thing = _followed(clip)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(f"{lifter}, {APART}", height), lifted, in_world(thing, lifted), lifting)]
@@ -139,6 +146,39 @@ def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipRe
     poses = smooth_path(thing, together)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(f"{lifter}, {TOGETHER}", height), together, poses, seconds)]
+
+
+def lift_clip_jointly(clip: HoiClip, checkpoint: Path, height: str, seed: int) -> list[ClipResult]:
+    """Lift person and object of one clip with a joint network, without contacts and with them; measure both."""
+    metres = clip.person.height if height == "given" else None
+    begin = time.perf_counter()
+    thing = _followed(clip)
+    told = JointThing(thing.vertices, thing.camera_from_object, thing.confidence, category_name(thing.name))
+    options = LiftOptions(str(checkpoint), metres, seed=seed)
+    found = lift_together(clip.person.keypoints, clip.person.estimated, [told], checkpoint, options, SILENT)
+    lifted = replace(
+        _lifted(clip, found.person), object_corners=found.corners, object_std=found.deviation.astype(np.float32)
+    )
+    poses = joint_path(thing, lifted, 0)
+    lifting = time.perf_counter() - begin
+    results = [_judged(clip, Contender(JOINT, height), lifted, poses, lifting)]
+    scales, _, _ = find_scales(lifted, [thing], metres, contacts=True)
+    together = rescaled(lifted, scales)
+    poses = joint_path(thing, together, 0)
+    seconds = time.perf_counter() - begin
+    return [*results, _judged(clip, Contender(JOINT_CONTACTS, height), together, poses, seconds)]
+
+
+def _lifted(clip: HoiClip, person: LiftedPerson) -> LiftedArtifact:
+    return LiftedArtifact(
+        joints=person.joints[None],
+        joint_std=person.joint_std[None],
+        present=clip.person.keypoints.present,
+        world_from_camera=person.world_from_camera,
+        K=clip.person.estimated.K,
+        timestamps=clip.person.keypoints.timestamps,
+        meta={**person.meta, "motion": clip.person.estimated.meta["motion"]},
+    )
 
 
 def object_errors(
@@ -188,11 +228,16 @@ def _followed(clip: HoiClip) -> Thing:
     )  # fmt: skip
 
 
-def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
+def recorded_motions(path: Path, frames: int | None = None) -> Iterator[tuple[Motion, ObjectMotion]]:
+    """Clips whose object has its mesh beside the file: their middle `frames`, or all of them; the floor is z = 0.
+
+    Raises:
+        AnyliftError: not such a file.
+    """
     stored = read_npz(path)
-    wanted = {"joints": "N 24 3", "obj_pos": "N 3", "obj_quat_xyzw": "N 4", "clip_start": "C", "clip_len": "C",
+    arrays = {"joints": "N 24 3", "obj_pos": "N 3", "obj_quat_xyzw": "N 4", "clip_start": "C", "clip_len": "C",
               "fps": ""}  # fmt: skip
-    joints, place, quaternion, start, length, fps = arrays_of(path, "human-object motion", stored, wanted)
+    joints, place, quaternion, start, length, fps = arrays_of(path, "human-object motion", stored, arrays)
     if missing := {"clip_name", "object"} - set(stored):
         raise AnyliftError(f"{path}: '{sorted(missing)[0]}' is missing", "docs/hoi.md says what such a file holds")
     poses = np.tile(np.eye(4), (len(place), 1, 1))
@@ -205,9 +250,10 @@ def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
         thing = str(stored["object"][clip])
         if thing not in meshes:
             meshes[thing] = _mesh(path.with_name(f"{thing}.obj"))
-        if count < frames or meshes[thing] is None:
+        wanted = count if frames is None else frames
+        if count < wanted or meshes[thing] is None:
             continue
-        rows = slice(begin + (count - frames) // 2, begin + (count - frames) // 2 + frames)
+        rows = slice(begin + (count - wanted) // 2, begin + (count - wanted) // 2 + wanted)
         measured = torch.from_numpy(joints[rows])
         floor = float(np.quantile(joints[begin : begin + count, [J["left_foot"], J["right_foot"]], 2].min(1), 0.02))
         shift = np.array([0, 0, floor])
@@ -216,7 +262,7 @@ def _recorded(path: Path, frames: int) -> Iterator[tuple[Motion, ObjectMotion]]:
         moved = poses[rows].copy()
         moved[:, :3, 3] -= shift
         yield (
-            Motion(name, name, thing, points, known, np.arange(frames) / float(fps)),
+            Motion(name, name, thing, points, known, np.arange(wanted) / float(fps)),
             ObjectMotion(thing, *meshes[thing], moved),
         )
 

@@ -105,11 +105,13 @@ def rescaled(lifted: LiftedArtifact, scales: Scales) -> LiftedArtifact:
     camera = scales.people * (camera + (scales.depth[..., None, None] - 1) * root)
     poses = lifted.world_from_camera.copy()
     poses[:, :3, 3] = poses[0, :3, 3] + scales.path * (poses[:, :3, 3] - poses[0, :3, 3])
+    corners = lifted.object_corners
     return replace(
         lifted,
         joints=transform(poses, camera),
         joint_std=lifted.joint_std * scales.people,
         world_from_camera=poses,
+        object_corners=corners if corners is None else transform(poses @ invert(lifted.world_from_camera), corners),
     )
 
 

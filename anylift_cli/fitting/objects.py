@@ -15,9 +15,10 @@ from torch import Tensor
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
 from anylift_cli.fitting.carrying import carried_frames, carried_places
 from anylift_cli.fitting.holding import PALM, SIDES, Grips, speeds
+from anylift_cli.fitting.joint_path import object_path
 from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
-from anylift_cli.fitting.things import Thing, resting_places, smooth_path
+from anylift_cli.fitting.things import Thing, resting_places
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.pose_path import Places
 from anylift_cli.geometry.runs import runs
@@ -46,10 +47,10 @@ class PlacedThing:
 
 
 def place_thing(
-    thing: Thing, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
+    thing: Thing, number: int, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
 ) -> PlacedThing:
-    """Smooth an object's path; with `contacts`, it rests on the floor, and hands carry it while it is hidden."""
-    poses = smooth_path(thing, lifted)
+    """Smooth the `number`th object's path; with `contacts`, it rests on the floor, and hands carry it while hidden."""
+    poses = object_path(thing, lifted, number)
     resting = grips.free & (speeds(poses, lifted.timestamps) < _RESTS)
     before = _height_above(thing, poses, resting, floor)
     if contacts:
@@ -57,7 +58,7 @@ def place_thing(
         if floor is not None:
             wishes.append(resting_places(thing, poses, resting, floor, _ON_FLOOR))
         known = [wish for wish in wishes if wish is not None]
-        poses = smooth_path(thing, lifted, reduce(Places.along, known)) if known else poses
+        poses = object_path(thing, lifted, number, reduce(Places.along, known)) if known else poses
     figures = {
         "frames_seen": int(thing.known.sum()),
         "frames_carried": int(carried_frames(thing, grips, lifted.timestamps).any((0, 2)).sum()) if contacts else 0,

@@ -80,8 +80,8 @@ def run_fit_with_objects(
     with _fitting(lifted, keypoints, options, progress, passes=3) as (target, body, prior, span, task):
         fit = fit_person(target, body, prior, options.height, task)
         placed = [
-            place_thing(thing, grip, lifted, fit.floor, contacts=contacts)
-            for thing, grip in zip(things, grips, strict=True)
+            place_thing(thing, number, grip, lifted, fit.floor, contacts=contacts)
+            for number, (thing, grip) in enumerate(zip(things, grips, strict=True))
         ]
         placed = [one.frames(span) for one in placed]
         before = hands_of(joints_of(fit, body))

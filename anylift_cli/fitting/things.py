@@ -13,7 +13,7 @@ from anylift_cli.geometry.pose_path import Ease, Places, Sightings, filled_poses
 from anylift_cli.meshes.balls import ball_of
 from anylift_cli.meshes.surface import Surface
 
-_EASE = Ease(acceleration=5.0, spin=15.0)
+EASE = Ease(acceleration=5.0, spin=15.0)
 _BALL_EASE = Ease(acceleration=80.0, spin=15.0)
 """Balls bounce: within a frame they turn back."""
 _LEAST_SURE = 0.05
@@ -120,16 +120,14 @@ def in_world(thing: Thing, lifted: LiftedArtifact) -> np.ndarray:
 
 def smooth_path(thing: Thing, lifted: LiftedArtifact, places: Places | None = None) -> np.ndarray:
     """`world_from_object` (T, 4, 4) that agrees with all sightings and moves smoothly."""
-    weight = thing.visible * thing.known[:, None]
-    seen = Sightings(
-        thing.points3d,
-        thing.points2d,
-        weight.astype(np.float64),
-        invert(lifted.world_from_camera),
-        lifted.K,
-    )
-    ease = _BALL_EASE if thing.is_ball else _EASE
-    return fit_pose_path(in_world(thing, lifted), seen, lifted.timestamps, ease, places)
+    ease = _BALL_EASE if thing.is_ball else EASE
+    return fit_pose_path(in_world(thing, lifted), sightings(thing, lifted), lifted.timestamps, ease, places)
+
+
+def sightings(thing: Thing, lifted: LiftedArtifact) -> Sightings:
+    """The points of an object, where its pose is known and they are seen."""
+    weight = (thing.visible * thing.known[:, None]).astype(np.float64)
+    return Sightings(thing.points3d, thing.points2d, weight, invert(lifted.world_from_camera), lifted.K)
 
 
 def resting_places(thing: Thing, poses: np.ndarray, resting: np.ndarray, floor: float, within: float) -> Places | None:

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.errors import MissingDependencyError, UsageError
 from anylift_cli.progress import Progress
+from anylift_cli.weights_store import find_weights
 
 CHECKPOINT = "anylift-human.safetensors"
 """The shipped network, which `diffusion` uses unless it is given another."""
+
+JOINT_CHECKPOINT = "anylift-hoi.safetensors"
+"""The shipped joint network of people and objects, where there is one."""
+
+
+def joint_checkpoint(name: str) -> Path | None:
+    """The file of a joint network: a path, "default" (the shipped one, if any), or None for "none".
+
+    Raises:
+        UsageError: a path where no file is.
+    """
+    if name == "none":
+        return None
+    if name == "default":
+        try:
+            return find_weights(JOINT_CHECKPOINT)
+        except MissingDependencyError:
+            return None
+    if not Path(name).is_file():
+        raise UsageError(f"the joint checkpoint {name} does not exist", "give one made by `anylift train interactions`")
+    return Path(name)
 
 
 def is_checkpoint(lifter: str) -> bool:
@@ -36,6 +60,20 @@ class LiftOptions:
     quality: str = "fast"
     device: str = "cpu"
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class JointOptions(LiftOptions):
+    """Options of the lift stage where objects are lifted together with the first person.
+
+    Attributes:
+        categories: of the objects, in their order; the last one counts for all that follow. An object of none of
+            `joint.CATEGORIES` is left to the fit.
+        joint: checkpoint of a joint network, a path or "default".
+    """
+
+    categories: tuple[str, ...] = ()
+    joint: str = "default"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ class Canonical:
         turn, centre = self.world_from_first[:, None, :3, :3], self.world_from_first[:, None, None, :3, 3]
         return metric @ turn.transpose(-1, -2) + centre
 
+    def from_camera(self, points: Tensor, world_from_camera: Tensor) -> Tensor:
+        """Points (B, T, N, 3) m before the given cameras (B, T, 4, 4) → canonical units relative to the size root."""
+        turn = world_from_camera[:, :1, :3, :3].transpose(-1, -2) @ self.world_from_first[:, None, :3, :3]
+        return points @ turn / self.unit[:, None, None, None] - self.root[..., None, :]
+
     def from_world(self, points: Tensor) -> Tensor:
         """Metric world points (B, T, N, 3) → canonical units relative to the size root, camera axes."""
         turn, centre = self.world_from_first[:, None, :3, :3], self.world_from_first[:, None, None, :3, 3]

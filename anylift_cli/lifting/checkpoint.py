@@ -20,6 +20,8 @@ from anylift_cli.lifting.networks import CrossView, NetworkConfig, SingleView, V
 FORMAT = 1
 MULTI_VIEW = {"views-as-channels": ViewsAsChannels, "cross-view": CrossView}
 """Networks that lift, by kind."""
+JOINT = {"joint": ViewsAsChannels}
+"""Networks that lift a person and an object together."""
 SINGLE_VIEW = {"single-view": SingleView}
 """Networks of stage A."""
 Kinds = Mapping[str, Callable[[NetworkConfig], torch.nn.Module]]
@@ -33,7 +35,8 @@ def describe(network: torch.nn.Module, *, frames: int, fps: float, steps: int, l
         steps: of the noise schedule.
         lengths: (E,) m, edge lengths of the mean body of the training data.
     """
-    kind = next(name for name, made in (MULTI_VIEW | SINGLE_VIEW).items() if made is type(network))
+    kinds = JOINT if network.config.points > len(BODY24) else MULTI_VIEW | SINGLE_VIEW
+    kind = next(name for name, made in kinds.items() if made is type(network))
     return {
         **_agreed(),
         "frames": frames,
@@ -134,6 +137,8 @@ def _way_to(found: str) -> str:
     """What a checkpoint of another kind is good for."""
     if found in SINGLE_VIEW:
         return "it is stage A's: `anylift train synthesize` and `train multi-view` make a lifter's checkpoint of it"
+    if found in JOINT:
+        return "it is a joint checkpoint of people and objects: `anylift run --object … --joint` takes it"
     if found in MULTI_VIEW:
         return "it is a lifter's checkpoint: `anylift lift` takes it, synthesis needs one of `train single-view`"
     return "use the version that made it"

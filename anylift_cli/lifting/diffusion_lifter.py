@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,25 +85,60 @@ def _solve(
     task: Task,
 ) -> tuple[Solved, Tensor]:
     """Imagined points, the path's scale from them and once more, then all evidence together."""
+    passes, seeds = passes_and_seeds(options)
+    seen, scale = in_metres(seen, cameras, models, lambda path: imagination(path, models.lengths, 1, seeds[:1])[0])
+    points, spread = from_all_sides(seen, lambda one: imagination(one, models.lengths, passes, seeds))
+    return solved_with(points, spread, seen, scale, cameras, models, task)
+
+
+def passes_and_seeds(options: LiftOptions) -> tuple[int, list[int]]:
+    """Evaluations of the network for each seed, and the seeds."""
+    passes, count = _QUALITY[options.quality]
+    return passes, [options.seed + index for index in range(count)]
+
+
+def in_metres(
+    seen: Observation, cameras: CamerasArtifact, models: Models, points_of: Callable[[Observation], Tensor]
+) -> tuple[Observation, PathScale]:
+    """The evidence upright, its local points and the camera's path in metres.
+
+    Args:
+        points_of: imagined points (1, T, 24, 3) for evidence with some scale of the path.
+    """
     seen = upright(seen, cameras)
     if seen.local is not None:
         factor = local_scale(seen.local, seen.local_weight, models.lengths)
         seen = replace(seen, local=seen.local * factor[:, None, None, None])
-    passes, count = _QUALITY[options.quality]
-    seeds = [options.seed + index for index in range(count)]
-    scale = PathScale(1.0, 0.0)
-    if is_arbitrary(cameras):
-        path, factor = seen, 0.0
-        for _ in range(_SCALE_ROUNDS):
-            seen = scaled(path, factor)
-            points, _ = imagination(_without_local(seen), models.lengths, 1, seeds[:1])
-            scale = scale_of(points - seen.world_from_camera[..., None, :3, 3], path)
-            factor = scale.value
+    if not is_arbitrary(cameras):
+        return seen, PathScale(1.0, 0.0)
+    path, factor = seen, 0.0
+    for _ in range(_SCALE_ROUNDS):
         seen = scaled(path, factor)
-    points, spread = imagination(_without_local(seen), models.lengths, passes, seeds)
-    if seen.local is not None:
-        told, spread = imagination(seen, models.lengths, passes, seeds)
-        points = told + (root_of(points) - root_of(told))[..., None, :]
+        points = points_of(_without_local(seen))
+        scale = scale_of(points - seen.world_from_camera[..., None, :3, 3], path)
+        factor = scale.value
+    return scaled(path, factor), scale
+
+
+def from_all_sides(seen: Observation, look: Callable[[Observation], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Imagined points (1, T, 24, 3) and their spread (1, T, 24): places from 2D points, poses with local ones too."""
+    points, spread = look(_without_local(seen))
+    if seen.local is None:
+        return points, spread
+    told, spread = look(seen)
+    return told + (root_of(points) - root_of(told))[..., None, :], spread
+
+
+def solved_with(
+    points: Tensor,
+    spread: Tensor,
+    seen: Observation,
+    scale: PathScale,
+    cameras: CamerasArtifact,
+    models: Models,
+    task: Task,
+) -> tuple[Solved, Tensor]:
+    """All evidence together with imagined points (1, T, 24, 3); the solution and the points' deviation (1, T, 24)."""
     points = with_planted_feet(points, seen)
     hidden = _HIDDEN * (seen.weight < DOUBTFUL).float().mean(-1, keepdim=True)
     deviation = (seen_deviation(seen).square() + spread.square() + hidden.square()).sqrt()

@@ -39,6 +39,14 @@ def at_times(values: Tensor, even: Tensor, times: Tensor) -> Tensor:
     return torch.lerp(values[low], values[high], share.reshape(-1, *[1] * (values.dim() - 1)))
 
 
+def seen_at(values: Tensor, weight: Tensor, times: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Values (T, ...) with weights (T,), at other times (N,), where both frames around are seen."""
+    low, high, share = _around(times, wanted)
+    values = torch.where((weight > 0).reshape(-1, *[1] * (values.dim() - 1)), values, 0.0)
+    there = _both(weight[None, :, None], low, high, share)[0, :, 0]
+    return torch.lerp(values[low], values[high], share.reshape(-1, *[1] * (values.dim() - 1))), there
+
+
 def _both(weight: Tensor, low: Tensor, high: Tensor, share: Tensor) -> Tensor:
     """Lesser weight (1, N, 24) of the two frames around, of one alone where a time is that frame's."""
     before = torch.where(share[:, None] < 1 - 1e-3, weight[0][low], torch.inf)

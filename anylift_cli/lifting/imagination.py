@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from anylift_cli.geometry.windows import windows
-from anylift_cli.lifting.canonical import canonical
-from anylift_cli.lifting.checkpoint import load_checkpoint
+from anylift_cli.lifting.canonical import Canonical, canonical
+from anylift_cli.lifting.checkpoint import MULTI_VIEW, Kinds, load_checkpoint
 from anylift_cli.lifting.conditions import conditions
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.edges import SIZE
@@ -33,14 +35,16 @@ class Imagination:
     fps: float
     lengths: Tensor
 
+    kinds: ClassVar[Kinds] = MULTI_VIEW
+
     @classmethod
-    def load(cls, path: Path, device: str) -> Imagination:
+    def load(cls, path: Path, device: str) -> Self:
         """Read a checkpoint.
 
         Raises:
             AnyliftError: see `load_checkpoint`.
         """
-        network, manifest = load_checkpoint(path, device)
+        network, manifest = load_checkpoint(path, device, cls.kinds)
         schedule = Schedule.cosine(manifest["noise_steps"], device)
         lengths = torch.tensor(manifest["lengths"], device=device)
         return cls(network, schedule, manifest["frames"], manifest["fps"], lengths)
@@ -54,27 +58,45 @@ class Imagination:
             lengths: (E,) edge lengths of the person, m: their size counts, the proportions are the network's own.
             passes: evaluations of the network for each seed.
         """
-        size = (lengths / self.lengths)[SIZE.to(lengths.device)].log().mean().exp()
         even = at_rate(seen, self.fps)
+
+        def look(window: Canonical, index: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+            views = self.views(conditions(window), valid, passes, seeds)
+            return averaged(window, [triangulated(window, one) for one in views])
+
+        points, deviation = self.in_windows(even, lengths, look)
+        return tuple(at_times(values, even.times[0], seen.times[0])[None] for values in (points, deviation))
+
+    def in_windows(
+        self, even: Observation, lengths: Tensor, look: Callable[[Canonical, Tensor, Tensor], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        """What `look` gives for windows, (W, frames, ...) each, cross-faded over all N frames, (N, ...) each.
+
+        Args:
+            even: B = 1, N frames at `fps`.
+            lengths: (E,) edge lengths of the person, m.
+            look: called with W windows, the frames (W, T) that they show, and whether these exist (W, T).
+        """
+        size = (lengths / self.lengths)[SIZE.to(lengths.device)].log().mean().exp()
         count = even.times.shape[1]
         parts = list(windows(count, self.frames, self.frames // 2))
-        points = torch.zeros(count, 24, 3, device=seen.times.device)
-        deviation = torch.zeros(count, 24, device=seen.times.device)
+        totals: list[Tensor] = []
         for begin in range(0, len(parts), _BATCH):
             some = parts[begin : begin + _BATCH]
-            found, spread = self._windows(even, [part.frames for part in some], self.lengths * size, passes, seeds)
-            for part, one, wide in zip(some, found, spread, strict=True):
-                weight = part.weight.to(points)
-                points[part.frames] += one[: len(weight)] * weight[:, None, None]
-                deviation[part.frames] += wide[: len(weight)] * weight[:, None]
-        return at_times(points, even.times[0], seen.times[0])[None], at_times(deviation, even.times[0], seen.times[0])[
-            None
-        ]
+            found = look(*self._canonical(even, [part.frames for part in some], self.lengths * size))
+            totals = totals or [torch.zeros(count, *values.shape[2:], device=values.device) for values in found]
+            for total, values in zip(totals, found, strict=True):
+                for part, one in zip(some, values, strict=True):
+                    weight = part.weight.to(one)
+                    total[part.frames] += one[: len(weight)] * weight.reshape(-1, *[1] * (one.dim() - 1))
+        return tuple(totals)
 
-    def _windows(
-        self, even: Observation, frames: list[slice], lengths: Tensor, passes: int, seeds: list[int]
-    ) -> tuple[Tensor, Tensor]:
-        """Points (W, T, 24, 3) and deviation (W, T, 24) of some windows; a short clip is padded with unseen frames."""
+    def views(self, condition: Tensor, valid: Tensor, passes: int, seeds: list[int]) -> list[Tensor]:
+        """What each seed imagines of windows, (W, T, V - 1, N, 2) each; see `multi_view.imagine`."""
+        return [imagine(self.network, self.schedule, condition, valid, passes, seed) for seed in seeds]
+
+    def _canonical(self, even: Observation, frames: list[slice], lengths: Tensor) -> tuple[Canonical, Tensor, Tensor]:
+        """Windows, their frames (W, T) and whether these exist; a short clip is padded with unseen ones."""
         index = torch.stack([torch.arange(part.start, part.start + self.frames) for part in frames]).to(
             even.times.device
         )
@@ -95,16 +117,19 @@ class Imagination:
             local,
             local_weight,
         )
-        condition = conditions(window)
-        samples, misses = [], []
-        for seed in seeds:
-            views = imagine(self.network, self.schedule, condition, valid, passes, seed)
-            local, miss = triangulated(window, views)
-            samples.append(window.to_world(local))
-            misses.append(miss * window.unit[:, None, None])
-        points = torch.stack(samples)
-        spread = points.var(0, unbiased=False).mean(-1) if len(seeds) > 1 else 0.0
-        return points.mean(0), (torch.stack(misses).mean(0).square() + spread).sqrt()
+        return window, index, valid
+
+
+def averaged(window: Canonical, samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """World points (W, T, N, 3), m, and their deviation (W, T, N), m, of what several seeds gave.
+
+    Args:
+        samples: points and the views' disagreement about them, canonical units.
+    """
+    points = torch.stack([window.to_world(local) for local, _ in samples])
+    misses = torch.stack([miss * window.unit[:, None, None] for _, miss in samples])
+    spread = points.var(0, unbiased=False).mean(-1) if len(samples) > 1 else 0.0
+    return points.mean(0), (misses.mean(0).square() + spread).sqrt()
 
 
 def _trusted(weight: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ class NetworkConfig:
         width, layers, heads, expansion: of the transformer.
         patch: consecutive frames that share a token.
         views: V, the input view among them.
+        points: N of each view, the person's and, of joint networks, the object's after them.
         condition: numbers per frame that the network is told.
         hidden: ranges (first, end) of these that it is not told after all.
     """
@@ -30,6 +31,7 @@ class NetworkConfig:
     expansion: int = 3
     patch: int = 4
     views: int = 4
+    points: int = len(BODY24)
     condition: int = 0
     hidden: tuple[tuple[int, int], ...] = ()
 
@@ -40,7 +42,7 @@ class ViewsAsChannels(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        coordinates = (config.views - 1) * len(BODY24) * 2
+        coordinates = (config.views - 1) * config.points * 2
         self.embed = nn.Linear(config.patch * (coordinates + config.condition), config.width)
         self.level = StepEmbedding(config.width)
         self.blocks = nn.ModuleList(Block(config.width, config.heads, config.expansion) for _ in range(config.layers))
@@ -53,7 +55,7 @@ class ViewsAsChannels(nn.Module):
         """Clean views.
 
         Args:
-            noisy: (B, T, V - 1, 24, 2), T a multiple of `patch`.
+            noisy: (B, T, V - 1, N, 2), T a multiple of `patch`.
             step: (B,) noise level, 0 … N - 1.
             condition: (B, T, C).
             valid: (B, T) frames that exist.
@@ -78,18 +80,18 @@ class CrossView(nn.Module):
         super().__init__()
         self.config = config
         width, heads, expansion = config.width, config.heads, config.expansion
-        self.embed = nn.Linear(config.patch * (2 * len(BODY24) + config.condition), width)
+        self.embed = nn.Linear(config.patch * (2 * config.points + config.condition), width)
         self.azimuth = nn.Linear(2, width)
         self.level = StepEmbedding(width)
         self.times = nn.ModuleList(Block(width, heads, expansion) for _ in range(config.layers))
         self.views = nn.ModuleList(Block(width, heads, expansion) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
-        self.output = nn.Linear(width, config.patch * 2 * len(BODY24))
+        self.output = nn.Linear(width, config.patch * 2 * config.points)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
     def forward(self, noisy: Tensor, step: Tensor, condition: Tensor, valid: Tensor) -> Tensor:
-        """Clean views of noisy ones (B, T, V - 1, 24, 2); see `ViewsAsChannels.forward`."""
+        """Clean views of noisy ones (B, T, V - 1, N, 2); see `ViewsAsChannels.forward`."""
         views, patch = noisy.shape[2], self.config.patch
         told = _told(condition, self.config)[:, :, None].expand(-1, -1, views, -1)
         tokens = torch.cat([noisy.flatten(3), told], -1).transpose(1, 2)
@@ -107,7 +109,7 @@ class CrossView(nn.Module):
             hidden = time(hidden.flatten(0, 1), along_time, exists, angles).unflatten(0, (-1, views))
             crossed = view(hidden.transpose(1, 2).flatten(0, 1), along_views, everything, level_angles)
             hidden = crossed.unflatten(0, (-1, count)).transpose(1, 2)
-        clean = self.output(self.norm(hidden)).unflatten(-1, (patch, len(BODY24), 2)).flatten(2, 3)
+        clean = self.output(self.norm(hidden)).unflatten(-1, (patch, self.config.points, 2)).flatten(2, 3)
         return clean.transpose(1, 2)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact
+from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, ObjectsArtifact
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.geometry.threads import one_thread
-from anylift_cli.lifting.base import LiftedPerson, Lifter, LiftOptions, is_checkpoint
+from anylift_cli.lifting.base import (
+    JointOptions,
+    LiftedPerson,
+    Lifter,
+    LiftOptions,
+    is_checkpoint,
+    joint_checkpoint,
+)
+from anylift_cli.lifting.joint_lifter import lift_together, things_of
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 
@@ -29,21 +38,55 @@ def run_lift(
         UsageError: a height outside 0.5 to 2.5 m, or an unknown lifter.
         AnyliftError: keypoints and cameras of different frames.
     """
-    if options.height is not None and not 0.5 <= options.height <= 2.5:
-        raise UsageError(f"a height of {options.height} m is not a person's", "give metres between 0.5 and 2.5")
-    if len(keypoints.timestamps) != len(cameras.timestamps) or not np.allclose(
-        keypoints.timestamps, cameras.timestamps, atol=1e-3
-    ):
-        raise AnyliftError(
-            f"the keypoints cover {len(keypoints.timestamps)} frames and the cameras {len(cameras.timestamps)}, "
-            "or at other times",
-            "run `anylift cameras` on these keypoints",
-        )
+    _check(keypoints, cameras, options)
     lifter = load_lifter(options.lifter)
     with one_thread():
         people = [
             lifter.lift(keypoints, cameras, person, options, progress) for person in range(len(keypoints.keypoints))
         ]
+    return _together(people, lifter.name, keypoints, cameras)
+
+
+def run_lift_with_objects(
+    keypoints: KeypointsArtifact,
+    cameras: CamerasArtifact,
+    objects: ObjectsArtifact,
+    options: JointOptions,
+    progress: Progress = SILENT,
+) -> LiftedArtifact:
+    """As `run_lift`, the first person together with the objects of known size and category, by the joint network.
+
+    Where there is no such object, or no joint network, this is `run_lift`.
+
+    Raises:
+        UsageError, AnyliftError: see `run_lift`; a joint checkpoint that cannot be used.
+    """
+    checkpoint = joint_checkpoint(options.joint)
+    things = things_of(objects, options.categories)
+    if checkpoint is None or not things:
+        progress.note(
+            "objects are not lifted together: " + ("no joint network" if things else "none of known category")
+        )
+        return run_lift(keypoints, cameras, options, progress)
+    _check(keypoints, cameras, options)
+    with one_thread():
+        found = lift_together(keypoints, cameras, list(things.values()), checkpoint, options, progress)
+        people = [found.person]
+        if len(keypoints.keypoints) > 1:
+            lifter = load_lifter(options.lifter)
+            others = range(1, len(keypoints.keypoints))
+            people += [lifter.lift(keypoints, cameras, person, options, progress) for person in others]
+    corners = np.full((len(objects.names), *found.corners.shape[1:]), np.nan)
+    deviation = np.full(corners.shape[:-1], np.nan, np.float32)
+    corners[list(things)], deviation[list(things)] = found.corners, found.deviation
+    lifted = _together(people, "joint", keypoints, cameras)
+    return replace(lifted, object_corners=corners, object_std=deviation)
+
+
+def _together(
+    people: list[LiftedPerson], lifter: str, keypoints: KeypointsArtifact, cameras: CamerasArtifact
+) -> LiftedArtifact:
+    """All people in the world of the first."""
     reference = people[0]
     moved = [reference.joints] + [_into_world_of(reference, person) for person in people[1:]]
     return LiftedArtifact(
@@ -55,10 +98,23 @@ def run_lift(
         timestamps=cameras.timestamps,
         meta={
             **reference.meta,
-            "lifter": lifter.name,
+            "lifter": lifter,
             **{name: cameras.meta[name] for name in ("motion", "focal_source") if name in cameras.meta},
         },
     )
+
+
+def _check(keypoints: KeypointsArtifact, cameras: CamerasArtifact, options: LiftOptions) -> None:
+    if options.height is not None and not 0.5 <= options.height <= 2.5:
+        raise UsageError(f"a height of {options.height} m is not a person's", "give metres between 0.5 and 2.5")
+    if len(keypoints.timestamps) != len(cameras.timestamps) or not np.allclose(
+        keypoints.timestamps, cameras.timestamps, atol=1e-3
+    ):
+        raise AnyliftError(
+            f"the keypoints cover {len(keypoints.timestamps)} frames and the cameras {len(cameras.timestamps)}, "
+            "or at other times",
+            "run `anylift cameras` on these keypoints",
+        )
 
 
 def load_lifter(name: str) -> Lifter:

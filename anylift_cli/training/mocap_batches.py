@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from anylift_cli.lifting.views import to_views, view_rotations
 from anylift_cli.synthetic.camera_errors import estimated_cameras, estimated_up, rescaled
 from anylift_cli.synthetic.detector import detect, estimate_local
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, draw_cameras
+from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL, CameraPaths, draw_cameras
 from anylift_cli.training.point_clips import PointClips, holds_points, read_point_clips
-from anylift_cli.training.stored_frames import JointFrames, PointFrames, StoredFrames
+from anylift_cli.training.recordings import Recordings, is_recording, read_recordings
+from anylift_cli.training.stored_frames import HandledFrames, JointFrames, PointFrames, StoredFrames
+
+Source = Mocap | PointClips | Recordings
 
 _STILL_SHARE, _PAN_SHARE = 0.3, 0.2
 _SHORT_SHARE = 0.25
@@ -95,8 +99,8 @@ class MocapBatches:
         windows, valid = self._windows(size, draw)
         world = (windows.varied(self.rate, draw) if self.vary else windows).points()
         times = torch.arange(self.frames, device=self.device) / self.rate
-        modes = _modes(size, draw) if mode is None else torch.full((size,), mode, device=self.device)
-        return self._filmed(world, valid, times, modes, draw)
+        modes = draw_modes(size, draw) if mode is None else torch.full((size,), mode, device=self.device)
+        return self._filmed(world, valid, times, modes, draw)[0]
 
     def _windows(self, size: int, draw: Draw) -> tuple[StoredFrames, Tensor]:
         clip = torch.multinomial(self.probability, size, replacement=True, generator=draw.generator)
@@ -116,7 +120,20 @@ class MocapBatches:
         first = self.start[clip, None]
         return self.stored.between(first + low, first + high, position - low), valid
 
-    def _filmed(self, world: Tensor, valid: Tensor, times: Tensor, modes: Tensor, draw: Draw) -> Batch:
+    def _filmed(
+        self,
+        world: Tensor,
+        valid: Tensor,
+        times: Tensor,
+        modes: Tensor,
+        draw: Draw,
+        size_error: Tensor | None = None,
+    ) -> tuple[Batch, CameraPaths, Tensor]:
+        """People before cameras, these cameras, and what a solver makes of them, `world_from_camera` (B, T, 4, 4).
+
+        Args:
+            size_error: (B,) logarithm of the people's assumed size over their own; drawn if it is not given.
+        """
         size = len(world)
         film = draw_cameras(root_of(world), times, modes, draw)
         camera_points = transform(invert(film.world_from_camera), world)
@@ -127,15 +144,15 @@ class MocapBatches:
         estimated = estimated_cameras(film.world_from_camera, times, moving, draw)
         estimated = rescaled(estimated, torch.exp(draw.normal((size,), _SCALE_ERROR) * moving))
         up = estimated_up(torch.where(draw.chance((size,), _TILTED_SHARE), *_TILTS), draw)
-        lengths = self._assumed_lengths(world, moving, draw)
+        wrong = draw.normal((size,), 0.06) * moving if size_error is None else size_error
+        lengths = self._assumed_lengths(world, wrong)
         told = draw.chance((size, 1, 1), _LOCAL_SHARE if self.vary else 0.0)
         local_weight = weight * told
         local = torch.where((local_weight > 0)[..., None], estimate_local(camera_points, times, draw), 0.0)
         seen = canonical(rays, weight, estimated, times.expand(size, -1), up, lengths, local, local_weight)
-        reoriented = estimated[:, :1, :3, :3].transpose(-1, -2) @ seen.world_from_first[:, None, :3, :3]
-        true_local = camera_points @ reoriented / seen.unit[:, None, None, None] - seen.root[..., None, :]
+        true_local = seen.from_camera(camera_points, estimated)
         rotations = view_rotations(seen.up, self.views)
-        return Batch(
+        batch = Batch(
             seen=seen,
             condition=conditions(seen),
             views=to_views(true_local, seen.root, rotations),
@@ -145,31 +162,40 @@ class MocapBatches:
             world=world,
             true_cameras=film.world_from_camera,
         )
+        return batch, film, estimated
 
-    def _assumed_lengths(self, world: Tensor, moving: Tensor, draw: Draw) -> Tensor:
-        """Edge lengths (B, E) of a mean body of the person's size; of a wrong size where a moving camera can tell."""
+    def _assumed_lengths(self, world: Tensor, wrong: Tensor) -> Tensor:
+        """Edge lengths (B, E) of a mean body of the person's size, off by the logarithms `wrong` (B,)."""
         size = (edge_lengths(world[:, ::30]).mean(1) / self.lengths)[:, SIZE.to(self.device)].log().mean(-1)
-        wrong = draw.normal((len(world),), 0.06) * moving
         return self.lengths * (size + wrong).exp()[:, None]
 
 
-def _sources(files: list[Path]) -> list[Mocap] | list[PointClips]:
-    kinds = {holds_points(path) for path in files}
-    if len(kinds) > 1:
-        raise AnyliftError("mocap and synthesised clips do not mix in one training", "train on one kind of file")
-    return [(read_point_clips if True in kinds else read_mocap)(path) for path in files]
+def _sources(files: list[Path]) -> list[Source]:
+    readers = {_reader(path) for path in files}
+    if len(readers) > 1:
+        raise AnyliftError(
+            "mocap, synthesised clips and recordings of interactions do not mix in one training",
+            "train on one kind of file",
+        )
+    return [readers.copy().pop()(path) for path in files]
 
 
-def _stored(sources: list[Mocap] | list[PointClips], device: str) -> StoredFrames:
-    frames = JointFrames if isinstance(sources[0], Mocap) else PointFrames
+def _reader(path: Path) -> Callable[[Path], Source]:
+    if is_recording(path):
+        return read_recordings
+    return read_point_clips if holds_points(path) else read_mocap
+
+
+def _stored(sources: list[Source], device: str) -> StoredFrames:
+    frames = {Mocap: JointFrames, PointClips: PointFrames, Recordings: HandledFrames}[type(sources[0])]
     return frames.of(sources, device)
 
 
-def _frames(source: Mocap | PointClips) -> int:
+def _frames(source: Source) -> int:
     return len(source.joints if isinstance(source, Mocap) else source.points)
 
 
-def _clips(mocap: Mocap | PointClips, split: str) -> list[tuple[int, int, float]]:
+def _clips(mocap: Source, split: str) -> list[tuple[int, int, float]]:
     chosen = np.flatnonzero(mocap.split == split)
     kinds = np.array([str(action).split(" - ")[0].split(",")[0] for action in mocap.action])
     rows = []
@@ -181,7 +207,8 @@ def _clips(mocap: Mocap | PointClips, split: str) -> list[tuple[int, int, float]
     return rows
 
 
-def _modes(size: int, draw: Draw) -> Tensor:
+def draw_modes(size: int, draw: Draw) -> Tensor:
+    """Modes (B,) of `MODES` in training's shares."""
     kind = draw.uniform((size,))
     moving = 2 + draw.integers((size,), len(MODES) - 2)
     return torch.where(kind < _STILL_SHARE, STILL, torch.where(kind < _STILL_SHARE + _PAN_SHARE, PAN, moving))

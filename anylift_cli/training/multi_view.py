@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ _DIFFERENCES = 1.5
 """Weight of the error of frame differences against that of the views."""
 TESTS = {"static": (STILL, 1_000), "dynamic": (None, 2_000)}
 """Camera mode (None: any) and number of each batch of held-out windows."""
-_TEST_CLIPS = 64
+TEST_CLIPS = 64
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,36 @@ def train_multi_view(
         UsageError: no such kind of network, frames that its tokens do not divide, a width that its heads do not.
         AnyliftError: files that are no mocap; a folder of another training; a loss that is not finite.
     """
-    _check(config)
+    check_config(config)
     torch.manual_seed(config.seed)
     network = MULTI_VIEW[config.kind](config.network).to(device)
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
-    schedule = Schedule.cosine(config.noise_steps, device)
-    tests = {kind: held_out.batch(step, _TEST_CLIPS, mode) for kind, (mode, step) in TESTS.items()}
+    hashes = {path.name: sha256_of(path) for path in files}
+    return learn(network, data, held_out, errors, config, hashes, folder, command, progress)
+
+
+def learn(
+    network: nn.Module,
+    data: MocapBatches,
+    held_out: MocapBatches,
+    figures: Callable[[nn.Module, Schedule, Batch], dict[str, float]],
+    config: MultiViewConfig,
+    files: dict[str, str],
+    folder: Path,
+    command: str,
+    progress: Progress,
+) -> Path:
+    """Train a multi-view network on batches, watch `figures` of held-out ones; the checkpoint's path.
+
+    Args:
+        network: on its device.
+        files: sha256 of each file that the training depends on, by name.
+    """
+    schedule = Schedule.cosine(config.noise_steps, data.device)
+    tests = {kind: held_out.batch(step, TEST_CLIPS, mode) for kind, (mode, step) in TESTS.items()}
     settings = {name: value for name, value in asdict(config).items() if name != "loop"}
-    identity: dict[str, Any] = {
-        "config": json.loads(json.dumps(settings)),
-        "data": {path.name: sha256_of(path) for path in files},
-    }
+    identity: dict[str, Any] = {"config": json.loads(json.dumps(settings)), "data": files}
     lengths = [round(float(value), 5) for value in data.lengths]
     manifest = {
         **describe(network, frames=config.frames, fps=data.rate, steps=config.noise_steps, lengths=lengths),
@@ -98,7 +117,7 @@ def train_multi_view(
         return multi_view_loss(model, data.batch(step, config.batch), schedule, step)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
-        rows = {kind: errors(model, schedule, batch) for kind, batch in tests.items()}
+        rows = {kind: figures(model, schedule, batch) for kind, batch in tests.items()}
         return {f"{kind}_{name}": value for kind, row in rows.items() for name, value in row.items()}
 
     def publish(model: nn.Module, step: int) -> None:
@@ -108,7 +127,8 @@ def train_multi_view(
     return folder / MODEL_FILE
 
 
-def _check(config: MultiViewConfig) -> None:
+def check_config(config: MultiViewConfig) -> None:
+    """Raise UsageError as `train_multi_view` says."""
     network = config.network
     if config.kind not in MULTI_VIEW:
         raise UsageError(f"there is no network of kind '{config.kind}'", f"choose of {', '.join(MULTI_VIEW)}")
@@ -135,7 +155,7 @@ def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: in
     noise = torch.randn(batch.views.shape, generator=generator, device=device)
     noisy = schedule.noised(batch.views, noise, step)
     clean = model(noisy, step, batch.condition, batch.valid).float()
-    share = batch.valid.float()[:, :, None, None, None] * batch.point_weight[:, None]
+    share = batch.valid.float()[:, :, None, None, None] * batch.point_weight[..., None]
     views = _mean((clean - batch.views).abs(), share)
     pairs = share[:, 1:] * share[:, :-1].clamp_max(1.0)
     differences = _mean((clean.diff(dim=1) - batch.views.diff(dim=1)).abs(), pairs)
@@ -173,10 +193,10 @@ def window_errors(
         "root": ((root - root[:, :1]) - (true_root - true_root[:, :1])).norm(dim=-1),
         "jitter": predicted.diff(n=2, dim=1).norm(dim=-1).mean(-1),
     }
-    return {name: 1000 * _mean_of_windows(values, batch.valid) for name, values in distances.items()}
+    return {name: 1000 * mean_of_windows(values, batch.valid) for name, values in distances.items()}
 
 
-def _mean_of_windows(values: Tensor, valid: Tensor) -> Tensor:
+def mean_of_windows(values: Tensor, valid: Tensor) -> Tensor:
     """Means (B,) of values (B, N) of frames, or of differences with the frames before, over those that exist."""
     exists = valid[:, valid.shape[1] - values.shape[1] :].float()
     return (values * exists).sum(1) / exists.sum(1)

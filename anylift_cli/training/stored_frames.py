@@ -13,6 +13,7 @@ from anylift_cli.body.skeleton import BODY24
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.training.body_variety import arms_exchanged, loosened, tumbled, varied
 from anylift_cli.training.point_clips import PointClips, varied_points
+from anylift_cli.training.recordings import Recordings, varied_recordings
 
 _OTHER_ARMS, _LOOSE, _TUMBLING = 0.3, 0.5, 0.1
 _ADDED_WEIGHT = 0.5
@@ -108,3 +109,37 @@ class PointFrames:
     def point_weight(self) -> Tensor:
         """Points that videos hardly show teach nothing."""
         return (2 * self.seen).clamp_max(1.0)
+
+
+@dataclass(frozen=True)
+class HandledFrames:
+    """Points (..., 24, 3) of people, corners (..., 8, 3) of what they handle and its category (...)."""
+
+    people: Tensor
+    corners: Tensor
+    category: Tensor
+
+    @classmethod
+    def of(cls, sources: list[Recordings], device: str) -> HandledFrames:
+        """All frames of some files."""
+        return cls(*(
+            torch.cat([getattr(one, name) for one in sources]).to(device) for name in ("points", "corners", "category")
+        ))  # fmt: skip
+
+    def between(self, low: Tensor, high: Tensor, share: Tensor) -> HandledFrames:
+        """Points and corners are mixed."""
+        part = share[..., None, None]
+        people, corners = ((1 - part) * values[low] + part * values[high] for values in (self.people, self.corners))
+        return HandledFrames(people, corners, self.category[low])
+
+    def varied(self, fps: float, draw: Draw) -> HandledFrames:
+        """Mirrored, turned, larger or smaller."""
+        return HandledFrames(*varied_recordings(self.people, self.corners, draw), self.category)
+
+    def points(self) -> Tensor:
+        """The people's."""
+        return self.people
+
+    def point_weight(self) -> Tensor:
+        """All alike."""
+        return torch.ones(len(BODY24), device=self.people.device)
