@@ -162,7 +162,7 @@ def test_files_that_miss_something_are_refused(tmp_path, name):
         ({"joint_names": np.array(SMPL_JOINTS[::-1])}, "SMPL's 24 joints"),
         ({"joint_names": np.array(SMPL_JOINTS[:22])}, "SMPL's 24 joints"),
         ({"joints": np.zeros((235, 22, 3), np.float32)}, "joints"),
-        ({"joints": compact_mocap()["joints"][:-1]}, "joints"),
+        ({"joints": compact_mocap()["joints"][:-1]}, "local_quat_wxyz"),
         ({"joints": np.full((235, 24, 3), np.nan, np.float32)}, "joints"),
         ({"local_quat_wxyz": compact_mocap()["local_quat_wxyz"][..., :3]}, "local_quat_wxyz"),
         ({"clip_len": np.array([90, 75, 71])}, "clip"),

@@ -33,6 +33,7 @@ LONG = {
     "evaluate hoi": "test_evaluation_hoi.py",
     "evaluate compare": "test_evaluation_compare.py",
     "train from-mocap": "test_training.py",
+    "train interactions": "test_training_interactions.py",
     "train multi-view": "test_training_synthesis.py",
     "train prepare": "test_training_prepare.py",
     "train single-view": "test_training_single_view.py",

@@ -182,7 +182,7 @@ def placed_error(scene: Scene, hidden: slice, *, contacts: bool) -> tuple[np.nda
     """Errors (T,) m of the middle of a box that is hidden for a while, in the true world."""
     lifted, _ = inputs(scene, noise=0.01)
     (thing,) = things_of(objects_of(scene, hidden=hidden))
-    placed = place_thing(thing, find_grips(thing, lifted, FINE), lifted, FLOOR, contacts=contacts)
+    placed = place_thing(thing, 0, find_grips(thing, lifted, FINE), lifted, FLOOR, contacts=contacts)
     shift = lifted.world_from_camera[0, :3, 3] - scene.world_from_camera[0, :3, 3]
     truth = transform(scene.boxes[0].world_from_box, MIDDLE) + shift
     return np.linalg.norm(transform(placed.poses, MIDDLE) - truth, axis=-1)[:, 0], placed

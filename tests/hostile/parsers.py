@@ -59,15 +59,15 @@ def read_artifact(path: Path) -> None:
 
 def read_keypoints(path: Path) -> None:
     """To the poses that the tracker asks for."""
-    from anylift_cli.keypoints.base import Region
+    from anylift_cli.keypoints.base import KeypointOptions, Region
     from anylift_cli.keypoints.imports.estimator import ImportedPoses
     from anylift_cli.video import Frame
 
-    poses = ImportedPoses(path, _info())
+    poses = ImportedPoses(KeypointOptions(str(path)), _info())
     for index in range(files.FRAMES):
         frame = Frame(index, index / files.FPS, np.zeros((files.SIZE[1], files.SIZE[0], 3), np.uint8))
         poses.find(frame, (0, 0, *files.SIZE))
-        poses.estimate(frame, Region(30.0, 20.0, 30.0))
+        poses.estimate(frame, [Region(30.0, 20.0, 30.0)])
 
 
 def read_cameras(path: Path) -> None:
@@ -82,7 +82,7 @@ def read_cameras(path: Path) -> None:
 
 def read_motion(path: Path) -> None:
     """As evaluation and as the tracker of objects read other tools' results; the body is loaded once for all."""
-    from anylift_cli.evaluation.formats.posing import Poser
+    from anylift_cli.body.tracks.posing import Poser
 
     from anylift_cli.evaluation.formats.read import read_motion
     from anylift_cli.objects.delta import read_tracks
@@ -237,7 +237,7 @@ def _info():
 
 @cache
 def _poser():
-    from anylift_cli.evaluation.formats.posing import Poser
+    from anylift_cli.body.tracks.posing import Poser
 
     from anylift_cli.body.model import BodyModel
 
