@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from anylift_cli.body.skeleton import K
 from anylift_cli.evaluation.category import (
@@ -19,8 +20,12 @@ from anylift_cli.evaluation.category import (
 )
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.running import Contender, judged, lift_clip
+from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.conditions import WIDTH
+from anylift_cli.lifting.imagination import Imagination
 from anylift_cli.lifting.networks import NetworkConfig
+from anylift_cli.lifting.observation import observe, root_of
+from anylift_cli.lifting.refine import models_for, upright
 from anylift_cli.lifting.single_view import SINGLE_WIDTH
 from anylift_cli.training.clips import read_clips
 from anylift_cli.training.loop import LoopConfig
@@ -103,9 +108,22 @@ def losses(folder: Path) -> list[float]:
     return [row["loss"] for row in rows if "loss" in row]
 
 
+def imagined_error(checkpoint: Path, clip: EvaluationClip) -> float:
+    """Mean root-centred error, m, in the camera's axes, of what a network imagines, before any solve."""
+    seen = upright(observe(replace(clip.keypoints, local_joints=None), clip.estimated, 0, "cpu"), clip.estimated)
+    points, _ = Imagination.load(checkpoint, "cpu")(seen, models_for(LiftOptions()).lengths, 1, [0])
+    truth = torch.as_tensor(clip.points[None], dtype=torch.float32)
+    poses = seen.world_from_camera, torch.as_tensor(clip.world_from_camera[None], dtype=torch.float32)
+    ours, theirs = (
+        (some - root_of(some)[..., None, :]) @ pose[..., :3, :3]
+        for some, pose in zip((points, truth), poses, strict=True)
+    )
+    return float((ours - theirs).norm(dim=-1)[torch.isfinite(truth).all(-1)].mean())
+
+
 @pytest.mark.slow
 def test_from_videos_to_a_lifter(folder, tmp_path):
-    """A → B → C without any 3D truth; other people are lifted better than by the same network after one step."""
+    """A → B → C without any 3D truth; other people are imagined better than by the same network after one step."""
     single = SingleViewConfig(
         NetworkConfig(width=96, layers=2, heads=3, expansion=2, condition=SINGLE_WIDTH), LOOP,
         frames=FRAMES, batch=16, noise_steps=50,
@@ -127,9 +145,7 @@ def test_from_videos_to_a_lifter(folder, tmp_path):
     ignorant = train_multi_view([clips], tmp_path / "c1", replace(multi, loop=replace(LOOP, steps=1)), "anylift train")
     trained = train_multi_view([clips], tmp_path / "c", multi, "anylift train")
     held_out = category_clips(Category(1, 1, first=1000), 0)
-    results = {path: [lift_clip(clip, Contender(str(path)), 0) for clip in held_out] for path in (ignorant, trained)}
-    assert all(np.isfinite(result.predicted).all() for result in results[trained])
-    before, after = (
-        np.mean([result.errors.values["mpjpe_mm"] for result in results[path]]) for path in (ignorant, trained)
-    )
+    result = lift_clip(held_out[0], Contender(str(trained)), 0)
+    assert np.isfinite(result.predicted).all()
+    before, after = (np.mean([imagined_error(path, clip) for clip in held_out]) for path in (ignorant, trained))
     assert after < 0.8 * before

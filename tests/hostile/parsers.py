@@ -83,7 +83,6 @@ def read_cameras(path: Path) -> None:
 def read_motion(path: Path) -> None:
     """As evaluation and as the tracker of objects read other tools' results; the body is loaded once for all."""
     from anylift_cli.body.tracks.posing import Poser
-
     from anylift_cli.evaluation.formats.read import read_motion
     from anylift_cli.objects.delta import read_tracks
 
@@ -237,8 +236,7 @@ def _info():
 
 @cache
 def _poser():
-    from anylift_cli.body.tracks.posing import Poser
-
     from anylift_cli.body.model import BodyModel
+    from anylift_cli.body.tracks.posing import Poser
 
     return Poser(BodyModel.load("open"), False)
