@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,10 +101,8 @@ class BodyModel(nn.Module):
             AnyliftError: damaged, hostile or not a body model of the SMPL family.
         """
         path = find_body(name_or_path)
-        file = read_body(path)
-        _check(path, file.arrays)
         name = "open" if name_or_path == "open" else path.stem
-        return cls(file, name, sha256_of(path)).to(device)
+        return deepcopy(_loaded(path, name, sha256_of(path))).to(device)
 
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints of the T-pose, (B, S) → (B, 24, 3)."""
@@ -166,6 +166,13 @@ class BodyModel(nn.Module):
 
 
 _SHOULDERS = [J["left_shoulder"], J["right_shoulder"]]
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, name: str, sha256: str) -> BodyModel:
+    file = read_body(path)
+    _check(path, file.arrays)
+    return BodyModel(file, name, sha256)
 
 
 def _tree_levels() -> list[tuple[Tensor, Tensor]]:
