@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,9 @@ import pytest
 
 from anylift_cli.artifacts import CamerasArtifact
 from anylift_cli.body.model import BodyModel
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""Shells ignore Ctrl-C for what they start in the background, and so would every process that the tests start."""
 
 
 @pytest.fixture

@@ -368,8 +368,9 @@ def test_browser_video_is_in_step(opened, body, motion, vertices):
 
 def test_browser_plays_and_stops(opened):
     opened.seek(0)
+    opened.ask("document.querySelector('video').playbackRate = 0.25")
     opened.page.click("#play")
-    opened.wait("parts.player.frame > 10")
+    opened.wait("parts.player.frame > 4")
     assert opened.page.get_attribute("#play", "aria-label") == "Pause"
     opened.page.click("#play")
     stopped = opened.ask("parts.player.frame")
