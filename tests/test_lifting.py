@@ -23,7 +23,7 @@ from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import EDGES, TWIN
 from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import find_gravity
-from anylift_cli.lifting.objective import Objective, Weights
+from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import observe
 from anylift_cli.lifting.refine import models_for, upright
 from anylift_cli.lifting.solve import minimise, polish
@@ -101,7 +101,7 @@ def test_edges_share_lengths_between_sides() -> None:
 
 def test_local_evidence_gives_pose_and_path(walk: Scene) -> None:
     keypoints, cameras = artifacts_of(walk, with_local=True)
-    lifted = run_lift(keypoints, cameras, LiftOptions(height=float(walk.body.standing_height(_betas(walk))[0])))
+    lifted = run_lift(keypoints, cameras, LiftOptions("optimize", float(walk.body.standing_height(_betas(walk))[0])))
     pose, root = errors(walk, lifted.joints[0], lifted.world_from_camera)
     assert pose < 0.045
     assert root < 0.10
@@ -109,7 +109,7 @@ def test_local_evidence_gives_pose_and_path(walk: Scene) -> None:
 
 def test_two_dimensional_points_alone_give_a_usable_pose(walk: Scene) -> None:
     keypoints, cameras = artifacts_of(walk, with_local=False)
-    lifted = run_lift(keypoints, cameras, LiftOptions(height=float(walk.body.standing_height(_betas(walk))[0])))
+    lifted = run_lift(keypoints, cameras, LiftOptions("optimize", float(walk.body.standing_height(_betas(walk))[0])))
     pose, root = errors(walk, lifted.joints[0], lifted.world_from_camera)
     assert pose < 0.10
     assert root < 0.15
@@ -127,6 +127,30 @@ def test_polishing_ends_nearer_to_the_minimum_than_as_many_steps_of_adam(walk: S
     fine = polish(objective, start, evaluations=80)
     assert fine.energy < 0.5 * rough.energy
     assert (fine.points - true).norm(dim=-1).mean() < 0.5 * (start - true).norm(dim=-1).mean()
+
+
+def test_feet_that_stand_still_correct_a_camera_path_that_drifts(dolly: Scene) -> None:
+    keypoints, cameras = artifacts_of(dolly, with_local=False, noise_px=0.5)
+    poses = cameras.world_from_camera.copy()
+    poses[:, :3, 3] += 0.06 * np.sin(2 * np.pi * 0.25 * dolly.time)[:, None] * poses[:, :3, 0]
+    drifting = replace(cameras, world_from_camera=poses)
+    seen = upright(observe(keypoints, drifting, 0, "cpu"), drifting)
+    models = models_for(LiftOptions(height=float(dolly.body.standing_height(_betas(dolly))[0])))
+    true = transform(invert(dolly.world_from_camera), dolly.keypoints3d)
+    true = transform(seen.world_from_camera[0], torch.as_tensor(true, dtype=torch.float32))[None]
+    feet, centre = true[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3]
+    true_feet = torch.as_tensor(dolly.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
+    still = still_probability(true_feet, centre, seen.times[0], 0.35, 0.08)
+    contacts = Contacts(CONTACT_POINTS, still[None], feet[..., 2].median(0).values)
+    misses = {}
+    for drift in (0.0, 0.06):
+        weights = replace(models.weights, drift=drift)
+        solution = polish(Objective(seen, models.lengths, models.prior, weights, contacts), true, evaluations=100)
+        misses[drift] = errors(dolly, solution.points[0].double().numpy(), seen.world_from_camera[0].double().numpy())[
+            1
+        ]
+        assert (solution.drift.abs().max() > 0) == (drift > 0)
+    assert misses[0.06] < 0.6 * misses[0.0], misses
 
 
 def test_scale_of_a_moving_camera_is_found(dolly: Scene) -> None:
@@ -203,7 +227,7 @@ def test_gaps_are_bridged_and_marked(walk: Scene) -> None:
     keypoints.confidence[0, 30:38] = 0
     keypoints.keypoints[0, 30:38] = np.nan
     keypoints.local_joints[0, 30:38] = np.nan
-    lifted = run_lift(keypoints, cameras, LiftOptions())
+    lifted = run_lift(keypoints, cameras, LiftOptions("optimize"))
     assert np.isfinite(lifted.joints).all()
     jump = np.linalg.norm(np.diff(lifted.joints[0], axis=0), axis=-1).max()
     assert jump < 0.25
@@ -213,7 +237,7 @@ def test_gaps_are_bridged_and_marked(walk: Scene) -> None:
 def test_frames_without_the_person_are_held_and_marked(walk: Scene) -> None:
     keypoints, cameras = artifacts_of(walk, with_local=True)
     keypoints.present[0, :20] = False
-    lifted = run_lift(keypoints, cameras, LiftOptions())
+    lifted = run_lift(keypoints, cameras, LiftOptions("optimize"))
     assert np.array_equal(lifted.joints[0, 0], lifted.joints[0, 20])
     assert (lifted.joint_std[0, :20] == 1.0).all()
     seen = project(lifted.joints[0, 40].astype(float), lifted.world_from_camera[40], lifted.K[40])
@@ -226,7 +250,7 @@ def test_other_frames_and_impossible_heights_are_refused(walk: Scene) -> None:
         run_lift(keypoints, cameras, LiftOptions(height=17.0))
     shifted = replace(cameras, timestamps=cameras.timestamps + 1.0)
     with pytest.raises(AnyliftError, match="frames"):
-        run_lift(keypoints, shifted, LiftOptions())
+        run_lift(keypoints, shifted, LiftOptions("optimize"))
 
 
 def _betas(scene: Scene) -> torch.Tensor:

@@ -49,7 +49,7 @@ class DiffusionLifter:
     """Lift with a multi-view 2D diffusion network."""
 
     name = "diffusion"
-    version = 2
+    version = 3
 
     def __init__(self, checkpoint: Path | None = None) -> None:
         self.checkpoint = checkpoint

@@ -18,7 +18,7 @@ from anylift_cli.lifting.diffusion_lifter import from_all_sides, in_metres, pass
 from anylift_cli.lifting.joint import CATEGORIES
 from anylift_cli.lifting.joint_imagination import Followed, JointImagination
 from anylift_cli.lifting.observation import Observation, observe
-from anylift_cli.lifting.refine import as_person, models_for
+from anylift_cli.lifting.refine import as_person, carried, models_for, turned
 from anylift_cli.progress import Progress
 
 
@@ -87,9 +87,11 @@ def lift_together(
         flat = replace(seen, local=None, local_weight=None)
         placed = [network.together(flat, one, models.lengths, measured, passes, seeds) for one in followed]
         solved, deviation = solved_with(points, spread, seen, scale, cameras, models, task)
-    turn = solved.gravity.upright_from_world.double().cpu().numpy()
+    turn = solved.gravity.upright_from_world
+    upright = turned(seen, turn)
     before, after = span.start, len(keypoints.timestamps) - span.stop
-    corners = [_held(one.corners.double().cpu().numpy() @ turn.T, before, after) for one in placed]
+    places = [carried((one.corners @ turn.T)[None], upright, solved.seen)[0] for one in placed]
+    corners = [_held(place.double().cpu().numpy(), before, after) for place in places]
     spreads = [_held(one.corner_deviation.cpu().numpy(), before, after) for one in placed]
     return LiftedTogether(as_person(whole, span, solved, deviation, cameras), np.stack(corners), np.stack(spreads))
 

@@ -38,6 +38,10 @@ class Weights:
     foot_speed: float = 0.05
     """m/s, of a foot in contact"""
     foot_height: float = 0.02
+    drift: float = 0.0
+    """m/s, of the estimated camera path; 0: it is right"""
+    drift_reach: float = 0.1
+    """m, of that drift"""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,16 @@ class Objective:
         self.deviation = DEVIATION.to(lengths.device)
         self.twin = TWIN.to(lengths.device)
 
-    def __call__(self, points: Tensor, log_lengths: Tensor) -> Tensor:
+    def __call__(self, points: Tensor, log_lengths: Tensor, drift: Tensor) -> Tensor:
         """Energy (B,), mean over frames.
 
         Args:
             points: (B, T, 24, 3) world.
             log_lengths: (B, pairs of edges) deviation of the person's edge lengths from the mean body's.
+            drift: (B, T, 3) m, by which the cameras are elsewhere than estimated.
         """
         w, seen = self.weights, self.observation
-        camera = transform(self.camera_from_world, points)
+        camera = transform(self.camera_from_world, points - drift[..., None, :])
         depth = camera[..., 2:].clamp_min(0.2)
         miss = squared_length((camera[..., :2] / depth - seen.rays) * depth.detach())
         energy = (seen.weight * robust(miss, w.pixel, w.pixel_outlier)).sum(-1)
@@ -86,6 +91,8 @@ class Objective:
             energy = energy + self._imagined_term(camera)
         total = energy.mean(-1) + self._smooth_term(points)
         total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
+        if w.drift:
+            total = total + self._drift_term(drift)
         if self.contacts is not None:
             total = total + self._contact_term(points, self.contacts)
         return total
@@ -109,6 +116,11 @@ class Objective:
         whole = soft_norm(acceleration(root, times) / w.root_acceleration)
         parts = soft_norm(acceleration(points - root[..., None, :], times) / w.acceleration)
         return w.smooth * (whole.mean(-1) * 4 + parts.sum(-1).mean(-1))
+
+    def _drift_term(self, drift: Tensor) -> Tensor:
+        w, interval = self.weights, self.observation.times.diff(dim=-1).clamp_min(1e-3)
+        speed = squared_length(drift.diff(dim=1) / interval[..., None] / w.drift)
+        return 0.5 * (speed.sum(-1) + squared_length(drift / w.drift_reach).sum(-1)) / drift.shape[1]
 
     def _contact_term(self, points: Tensor, contacts: Contacts) -> Tensor:
         w = self.weights

@@ -26,7 +26,11 @@ from anylift_cli.lifting.steady import steadied
 from anylift_cli.progress import Task
 
 MEAN_HEIGHT = 1.70
-_EVALUATIONS = 200
+_ROUNDS, _EVALUATIONS = 2, 100
+_DRIFT = {"still": 0.0, "rotating": 0.02}
+"""m/s by which the estimated cameras of each motion drift, seen from the person,"""
+_DRIFT_MOVING = 0.06
+"""and of those that move, whose error of direction is the larger part."""
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
 _PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
@@ -46,7 +50,10 @@ class Models:
 
 @dataclass(frozen=True)
 class Solved:
-    """Points (1, T, 24, 3) in a metric world with z up, and the evidence seen from the cameras of that world."""
+    """Points (1, T, 24, 3) in a metric world with z up, and the evidence seen from the cameras of that world.
+
+    These are without the drift that was found in them.
+    """
 
     points: Tensor
     seen: Observation
@@ -89,12 +96,18 @@ def scaled(seen: Observation, factor: float) -> Observation:
     return replace(seen, world_from_camera=poses)
 
 
+def carried(points: Tensor, before: Observation, after: Observation) -> Tensor:
+    """Points (1, T, K, 3) that stay where they are relative to cameras that are put elsewhere."""
+    return points + (after.world_from_camera - before.world_from_camera)[..., None, :3, 3]
+
+
 def in_windows(seen: Observation, solve: Callable[[Observation, slice], Tensor]) -> Tensor:
-    """Solve each window of frames on its own and cross-fade the overlaps, (1, T, 24, 3)."""
-    total = torch.zeros(1, seen.times.shape[1], 24, 3, device=seen.times.device)
-    for window in windows(seen.times.shape[1]):
-        part = solve(seen.select(window.frames, 1), window.frames)
-        total[:, window.frames] += part * window.weight.to(part)[:, None, None]
+    """Solve each window of frames on its own and cross-fade the overlaps, (1, T, K, 3)."""
+    spans = list(windows(seen.times.shape[1]))
+    parts = [solve(seen.select(span.frames, 1), span.frames) for span in spans]
+    total = parts[0].new_zeros(1, seen.times.shape[1], *parts[0].shape[2:])
+    for span, part in zip(spans, parts, strict=True):
+        total[:, span.frames] += part * span.weight.to(part)[:, None, None]
     return total
 
 
@@ -116,19 +129,41 @@ def with_planted_feet(points: Tensor, seen: Observation) -> Tensor:
 def refined(
     points: Tensor, seen: Observation, scale: PathScale, cameras: CamerasArtifact, models: Models, task: Task
 ) -> Solved:
-    """Gravity and contacts from points (1, T, 24, 3), then all terms once more with feet on the ground."""
+    """Gravity and contacts from points (1, T, 24, 3), then all terms once more with feet on the ground.
+
+    Then scale of the camera path and contacts from these points, and all terms again.
+    """
     gravity = _gravity(points, seen, cameras)
     points = points @ gravity.upright_from_world.T
     seen = turned(seen, gravity.upright_from_world)
-    contacts = _contacts(points, seen, models)
+    drift = _DRIFT.get(cameras.meta.get("motion", ""), _DRIFT_MOVING)
+    models = replace(models, weights=replace(models.weights, drift=drift))
+    for round_ in range(_ROUNDS):
+        if round_ and is_arbitrary(cameras):
+            again = scale_of(points - seen.world_from_camera[..., None, :3, 3], seen)
+            before, seen = seen, scaled(seen, again.value)
+            points = carried(points, before, seen)
+            scale = PathScale(scale.value * again.value, again.uncertainty)
+        points, moved = _solved(points, seen, _contacts(points, seen, models), models, task)
+    return Solved(points, moved, scale, gravity)
+
+
+def _solved(
+    points: Tensor, seen: Observation, contacts: Contacts | None, models: Models, task: Task
+) -> tuple[Tensor, Observation]:
+    """Points (1, T, 24, 3) that all terms agree on, and the evidence from cameras without their drift."""
 
     def solve(part: Observation, frames: slice) -> Tensor:
-        task.advance(part.times.shape[1])
+        task.advance(part.times.shape[1] / _ROUNDS)
         touching = contacts and replace(contacts, probability=contacts.probability[:, frames])
         objective = Objective(part, models.lengths, models.prior, models.weights, touching)
-        return polish(objective, points[:, frames], evaluations=_EVALUATIONS).points
+        solution = polish(objective, points[:, frames], evaluations=_EVALUATIONS)
+        return torch.cat([solution.points, solution.drift[:, :, None]], 2)
 
-    return Solved(in_windows(seen, solve), seen, scale, gravity)
+    found, drift = in_windows(seen, solve).split([points.shape[2], 1], 2)
+    poses = seen.world_from_camera.clone()
+    poses[..., :3, 3] += drift[:, :, 0]
+    return found, replace(seen, world_from_camera=poses)
 
 
 def as_person(
@@ -139,13 +174,15 @@ def as_person(
     Args:
         deviation: (1, T of the span, 24) standard deviation of the points, m.
     """
-    poses = scaled(whole, solved.scale.value).world_from_camera[0].double()
-    into_world = solved.seen.world_from_camera[0, 0].double() @ invert(poses[span.start])
-    before, after = span.start, len(poses) - span.stop
+    path = scaled(whole, solved.scale.value).world_from_camera[0].double()
+    found = solved.seen.world_from_camera[0].double()
+    earlier = found[0] @ invert(path[span.start]) @ path[: span.start]
+    later = found[-1] @ invert(path[span.stop - 1]) @ path[span.stop :]
+    before, after = len(earlier), len(later)
     return LiftedPerson(
         joints=_held(solved.points[0], before, after).cpu().numpy(),
         joint_std=_held(deviation[0], before, after, _UNSEEN).cpu().numpy(),
-        world_from_camera=(into_world @ poses).cpu().numpy(),
+        world_from_camera=torch.cat([earlier, found, later]).cpu().numpy(),
         meta={
             "gravity_source": solved.gravity.source,
             "scale": {

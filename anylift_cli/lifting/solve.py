@@ -6,20 +6,24 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from anylift_cli.lifting.objective import Objective
 from anylift_cli.lifting.observation import root_of
 
 _SETTLED = 1e-5
 """Metres: a shorter step is the last one."""
+_KNOTS = 0.5
+"""Seconds between the values that the drift of the camera path is interpolated from."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """World points (B, T, 24, 3), edge-length deviations (B, pairs) and final energies (B,)."""
+    """World points (B, T, 24, 3), edge-length deviations (B, pairs), camera drift (B, T, 3) m, final energies (B,)."""
 
     points: Tensor
     log_lengths: Tensor
+    drift: Tensor
     energy: Tensor
 
 
@@ -31,7 +35,7 @@ def minimise(
     iterations: int,
     step: float = 0.02,
 ) -> Solution:
-    """Adam with a falling step (metres), from `points` (B, T, 24, 3).
+    """Adam with a falling step (metres), from `points` (B, T, 24, 3); the cameras are where they were estimated.
 
     Roots and root-relative points are separate variables, so that a person moves as one.
     """
@@ -40,30 +44,34 @@ def minimise(
     root = root_of(points).clone().requires_grad_()
     local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
     scales = log_lengths.clone().requires_grad_()
+    drift = torch.zeros_like(root)
     optimiser = torch.optim.Adam([{"params": [root, local]}, {"params": [scales], "lr": step * 0.2}], lr=step)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: max(1 - i / iterations, 0.03))
     for _ in range(iterations):
         optimiser.zero_grad()
-        objective(root[..., None, :] + local, scales).sum().backward()
+        objective(root[..., None, :] + local, scales, drift).sum().backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
         solved = root[..., None, :] + local
-        return Solution(solved, scales.detach(), objective(solved, scales))
+        return Solution(solved, scales.detach(), drift, objective(solved, scales, drift))
 
 
 def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solution:
     """L-BFGS from `points` (1, T, 24, 3): nearer to the minimum than Adam, for points that move smoothly already.
 
+    Where cameras drift (`weights.drift`), what is known of the person, feet on the ground above all, corrects them.
+
     Args:
         evaluations: of the objective.
     """
-    frames = points.shape[1]
+    frames, times = points.shape[1], objective.observation.times[0]
     root = root_of(points).clone().requires_grad_()
     local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
     scales = points.new_zeros(1, int(objective.twin.max()) + 1).requires_grad_()
+    knots = points.new_zeros(1, 3, 1 + max(1, round(float(times[-1] - times[0]) / _KNOTS))).requires_grad_()
     optimiser = torch.optim.LBFGS(
-        [root, local, scales],
+        [root, local, scales, knots] if objective.weights.drift else [root, local, scales],
         max_iter=evaluations,
         max_eval=evaluations,
         history_size=10,
@@ -72,13 +80,17 @@ def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solutio
         line_search_fn="strong_wolfe",
     )
 
+    def drift() -> Tensor:
+        return interpolate(knots, frames, mode="linear", align_corners=True).mT
+
     def energy() -> Tensor:
         optimiser.zero_grad()
-        total = objective(root[..., None, :] + local, scales).sum() * frames
+        total = objective(root[..., None, :] + local, scales, drift()).sum() * frames
         total.backward()
         return total
 
     optimiser.step(energy)
     with torch.no_grad():
         solved = root[..., None, :] + local
-        return Solution(solved, scales.detach(), objective(solved, scales))
+        final = objective(solved, scales, drift())
+        return Solution(solved, scales.detach(), drift(), final)
