@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation import metrics
 from anylift_cli.geometry.cameras import invert, project, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
-from anylift_cli.geometry.windows import windows
+from anylift_cli.geometry.windows import equal_windows, windows
 from anylift_cli.lifting.base import LiftOptions
 from anylift_cli.lifting.edges import EDGES, TWIN
 from anylift_cli.lifting.flips import unflipped
@@ -210,6 +211,17 @@ def test_windows_cover_every_frame_once() -> None:
         for window in windows(count):
             total[window.frames] += window.weight
         assert torch.allclose(total, torch.ones(count), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 60, 240, 241, 300, 1000])
+def test_equal_windows_share_no_more_than_they_must(count: int) -> None:
+    total = torch.zeros(count)
+    spans = list(equal_windows(count))
+    for span in spans:
+        total[span.frames] += span.weight
+    assert torch.allclose(total, torch.ones(count), atol=1e-5)
+    assert len(spans) == len(list(windows(count))) and len({span.stop - span.start for span in spans}) == 1
+    assert all(before.stop - after.start in (40, 41) for before, after in pairwise(spans))
 
 
 def test_prior_prefers_people_to_noise(walk: Scene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,19 +72,23 @@ class PosePrior:
         parts = (torch.as_tensor(weights, dtype=torch.float64).log(), torch.as_tensor(means), whitening)
         return cls(*(part.to(device, torch.float32) for part in parts))
 
+    @cached_property
+    def _offset(self) -> Tensor:
+        return torch.einsum("mgf,mf->mg", self.whitening, self.means)
+
+    @cached_property
+    def _log_peaks(self) -> Tensor:
+        log_det = self.whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return self.log_weights + log_det - 0.5 * FEATURES * math.log(2 * math.pi)
+
     def log_density(self, features: Tensor) -> Tensor:
         """Log density of `bone_directions` features (..., F) → (...)."""
-        offset = torch.einsum("mgf,mf->mg", self.whitening, self.means)
-        whitened = (features @ self.whitening.flatten(0, 1).T).unflatten(-1, offset.shape) - offset
-        log_det = self.whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        normalizer = log_det - 0.5 * FEATURES * math.log(2 * math.pi)
-        return torch.logsumexp(self.log_weights + normalizer - 0.5 * squared_length(whitened), dim=-1)
+        whitened = (features @ self.whitening.flatten(0, 1).T).unflatten(-1, self._offset.shape) - self._offset
+        return torch.logsumexp(self._log_peaks - 0.5 * squared_length(whitened), dim=-1)
 
     def energy(self, points: Tensor) -> Tensor:
         """How unusual `body24` poses (..., 24, 3) are: 0 at the densest mean, growing like σ²/2, (...)."""
-        peak = self.log_weights + self.whitening.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        reference = peak.max() - 0.5 * FEATURES * math.log(2 * math.pi)
-        return reference - self.log_density(bone_directions(points))
+        return self._log_peaks.max() - self.log_density(bone_directions(points))
 
     def body_energy(self, points: Tensor, pose: Tensor) -> Tensor:
         """`energy` of a posed body; its rotations do not matter."""

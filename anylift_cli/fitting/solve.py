@@ -21,7 +21,7 @@ from anylift_cli.fitting.objective import Anchors, Target, energy
 from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import matrix_from_6d, six_d_from_matrix
 from anylift_cli.geometry.runs import runs
-from anylift_cli.geometry.windows import Window, windows
+from anylift_cli.geometry.windows import Window, equal_windows
 from anylift_cli.progress import Task
 
 _FREE, _GROUNDED, _HELD = 80, 100, 100
@@ -114,7 +114,7 @@ def _solve_windows(
     task: Task,
 ) -> Parameters:
     """Minimise in windows. Constraints: feet in contact, the ground, hands that hold something."""
-    spans, parts = list(windows(len(target.times))), []
+    spans, parts = list(equal_windows(len(target.times))), []
     for span in spans:
         feet, ground, hands = constraints
         parts.append(

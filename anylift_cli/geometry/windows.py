@@ -30,7 +30,7 @@ def windows(count: int, length: int = LENGTH, overlap: int = OVERLAP) -> Iterato
     if count <= length:
         yield Window(0, count, torch.ones(count))
         return
-    number = -(-(count - overlap) // (length - overlap))
+    number = _number(count, length, overlap)
     starts = [round(i * (count - length) / (number - 1)) for i in range(number)]
     for index, start in enumerate(starts):
         weight = torch.ones(length)
@@ -41,3 +41,13 @@ def windows(count: int, length: int = LENGTH, overlap: int = OVERLAP) -> Iterato
             shared = start + length - starts[index + 1]
             weight[-shared:] = 1 - (torch.arange(shared) + 0.5) / shared
         yield Window(start, start + length, weight)
+
+
+def equal_windows(count: int) -> Iterator[Window]:
+    """As few windows as `windows` makes, none longer than it must be."""
+    number = 1 if count <= LENGTH else _number(count, LENGTH, OVERLAP)
+    return windows(count, -(-(count + (number - 1) * OVERLAP) // number))
+
+
+def _number(count: int, length: int, overlap: int) -> int:
+    return -(-(count - overlap) // (length - overlap))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +46,12 @@ class Observation:
         pick = (index,) if axis == 0 else (slice(None), index)
         values = {name: value if value is None else value[pick] for name, value in vars(self).items()}
         return replace(self, **values)
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Observation]) -> Observation:
+        """The people of all parts, which have as many frames each and the same kinds of evidence."""
+        columns = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
+        return cls(**{name: None if values[0] is None else torch.cat(values) for name, values in columns.items()})
 
     def repeat(self, count: int) -> Observation:
         """Each of the B entries `count` times in a row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +15,7 @@ from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.geometry.cameras import invert
 from anylift_cli.geometry.rotations import rotation_between
-from anylift_cli.geometry.windows import windows
+from anylift_cli.geometry.windows import Window, equal_windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
@@ -27,6 +27,8 @@ from anylift_cli.progress import Task
 
 MEAN_HEIGHT = 1.70
 _ROUNDS, _EVALUATIONS = 2, 100
+_TOGETHER = 4
+"""Windows that are solved at once: quicker than one by one, and memory does not grow with the clip."""
 _DRIFT = {"still": 0.0, "rotating": 0.02}
 """m/s by which the estimated cameras of each motion drift, seen from the person,"""
 _DRIFT_MOVING = 0.06
@@ -103,12 +105,8 @@ def carried(points: Tensor, before: Observation, after: Observation) -> Tensor:
 
 def in_windows(seen: Observation, solve: Callable[[Observation, slice], Tensor]) -> Tensor:
     """Solve each window of frames on its own and cross-fade the overlaps, (1, T, K, 3)."""
-    spans = list(windows(seen.times.shape[1]))
-    parts = [solve(seen.select(span.frames, 1), span.frames) for span in spans]
-    total = parts[0].new_zeros(1, seen.times.shape[1], *parts[0].shape[2:])
-    for span, part in zip(spans, parts, strict=True):
-        total[:, span.frames] += part * span.weight.to(part)[:, None, None]
-    return total
+    spans = list(equal_windows(seen.times.shape[1]))
+    return _cross_faded(spans, [solve(seen.select(span.frames, 1), span.frames) for span in spans])
 
 
 def scale_of(points: Tensor, seen: Observation) -> PathScale:
@@ -153,17 +151,31 @@ def _solved(
 ) -> tuple[Tensor, Observation]:
     """Points (1, T, 24, 3) that all terms agree on, and the evidence from cameras without their drift."""
 
-    def solve(part: Observation, frames: slice) -> Tensor:
-        task.advance(part.times.shape[1] / _ROUNDS)
-        touching = contacts and replace(contacts, probability=contacts.probability[:, frames])
+    spans = list(equal_windows(points.shape[1]))
+    parts: list[Tensor] = []
+    for first in range(0, len(spans), _TOGETHER):
+        some = spans[first : first + _TOGETHER]
+        part = Observation.stacked([seen.select(span.frames, 1) for span in some])
+        touching = contacts and replace(
+            contacts, probability=torch.cat([contacts.probability[:, span.frames] for span in some])
+        )
         objective = Objective(part, models.lengths, models.prior, models.weights, touching)
-        solution = polish(objective, points[:, frames], evaluations=_EVALUATIONS)
-        return torch.cat([solution.points, solution.drift[:, :, None]], 2)
-
-    found, drift = in_windows(seen, solve).split([points.shape[2], 1], 2)
+        start = torch.cat([points[:, span.frames] for span in some])
+        solution = polish(objective, start, evaluations=_EVALUATIONS)
+        parts += torch.cat([solution.points, solution.drift[:, :, None]], 2).split(1)
+        task.advance(part.times.numel() / _ROUNDS)
+    found, drift = _cross_faded(spans, parts).split([points.shape[2], 1], 2)
     poses = seen.world_from_camera.clone()
     poses[..., :3, 3] += drift[:, :, 0]
     return found, replace(seen, world_from_camera=poses)
+
+
+def _cross_faded(spans: Sequence[Window], parts: Sequence[Tensor]) -> Tensor:
+    """Values (1, T, ...) of windows, their overlaps blended."""
+    total = parts[0].new_zeros(1, spans[-1].stop, *parts[0].shape[2:])
+    for span, part in zip(spans, parts, strict=True):
+        total[:, span.frames] += part * span.weight.to(part)[:, None, None]
+    return total
 
 
 def as_person(

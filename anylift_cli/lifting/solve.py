@@ -58,18 +58,18 @@ def minimise(
 
 
 def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solution:
-    """L-BFGS from `points` (1, T, 24, 3): nearer to the minimum than Adam, for points that move smoothly already.
+    """L-BFGS from `points` (B, T, 24, 3): nearer to the minimum than Adam, for points that move smoothly already.
 
     Where cameras drift (`weights.drift`), what is known of the person, feet on the ground above all, corrects them.
 
     Args:
         evaluations: of the objective.
     """
-    frames, times = points.shape[1], objective.observation.times[0]
+    (count, frames), times = points.shape[:2], objective.observation.times[0]
     root = root_of(points).clone().requires_grad_()
     local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
-    scales = points.new_zeros(1, int(objective.twin.max()) + 1).requires_grad_()
-    knots = points.new_zeros(1, 3, 1 + max(1, round(float(times[-1] - times[0]) / _KNOTS))).requires_grad_()
+    scales = points.new_zeros(count, int(objective.twin.max()) + 1).requires_grad_()
+    knots = points.new_zeros(count, 3, 1 + max(1, round(float(times[-1] - times[0]) / _KNOTS))).requires_grad_()
     optimiser = torch.optim.LBFGS(
         [root, local, scales, knots] if objective.weights.drift else [root, local, scales],
         max_iter=evaluations,
