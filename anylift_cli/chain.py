@@ -67,11 +67,11 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
         Interrupted: Ctrl-C; finished stages are kept.
     """
     _check(request)
-    lift_stage(request.lift)
     stages = Stages(
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
         objects_stage(request.objects, request.prompts),
+        (joint_lift_stage if _together(request) else lift_stage)(request.lift),
         fit_stage(request.fit, with_objects=request.prompts is not None),
     )
     with work_folder(request.work_dir):
@@ -126,11 +126,12 @@ def check_device(device: str) -> None:
 
 @dataclass(frozen=True)
 class Stages:
-    """The chain but for the lift, whose lifter may depend on what the keypoints hold."""
+    """The chain."""
 
     keypoints: Stage
     cameras: Stage
     objects: Stage
+    lift: Stage
     fit: Stage
 
 
@@ -198,9 +199,8 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     if request.prompts is not None:
         inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
         things = {"objects": run(stages.objects, OBJECTS, **inputs, prompts=prompts_source(request.prompts))}
-    together = isinstance(request.lift, JointOptions)
-    lift = (joint_lift_stage if together else lift_stage)(request.lift, keypoints.value)
-    lifted = run(lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **(things if together else {}))
+    handled = things if _together(request) else {}
+    lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **handled)
     motions = []
     for person in range(len(keypoints.value.present)):
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
@@ -218,6 +218,10 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
         earlier = {"keypoints": keypoints, "cameras": cameras, **things, "lifted": lifted}
         outcomes.append(_report(request, motions, earlier, video, progress))
     return ShotResult(None, outcomes, quality)
+
+
+def _together(request: Request) -> bool:
+    return isinstance(request.lift, JointOptions)
 
 
 def _copy(request: Request, person: int) -> Outcome:

@@ -15,10 +15,9 @@ ORDER = {
     "anylift.keypoints": ("vitpose", "mediapipe"),
     "anylift.cameras": ("megasam", "vipe", "moving"),
     "anylift.objects": ("delta", "by-shape"),
+    "anylift.lifters": ("diffusion", "optimize"),
 }
 """Backends, best first; of cameras those that find the path of a moving one."""
-LIFTERS = {True: ("optimize", "diffusion"), False: ("diffusion", "optimize")}
-"""By whether an estimator's 3D points are there (docs/lifting.md, When to use which)."""
 
 Built = TypeVar("Built")
 

@@ -11,7 +11,7 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArti
 from anylift_cli.artifacts.files import content_key, sha256_of
 from anylift_cli.body.files import find_body
 from anylift_cli.cameras.base import CameraOptions
-from anylift_cli.choosing import AUTO, LIFTERS, ORDER, best_of
+from anylift_cli.choosing import AUTO, ORDER, best_of
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.base import FitOptions
 from anylift_cli.foreign.tools import TOOLS, require
@@ -109,15 +109,10 @@ def prompts_source(prompts: Prompts) -> Source:
     return Source.from_files(prompts, prompts.files)
 
 
-def lift_stage(options: LiftOptions, keypoints: KeypointsArtifact | None = None) -> Stage:
-    """keypoints, cameras → lifted; "auto" is what is better with and without an estimator's 3D points.
-
-    Args:
-        keypoints: to be lifted, where they are known already.
-    """
+def lift_stage(options: LiftOptions) -> Stage:
+    """keypoints, cameras → lifted."""
     if options.lifter == AUTO:
-        names = LIFTERS[keypoints is None or keypoints.local_joints is not None]
-        return _best("anylift.lifters", lambda name: lift_stage(replace(options, lifter=name)), names)
+        return _best("anylift.lifters", lambda name: lift_stage(replace(options, lifter=name)))
     weights = _weights(body="open", prior="open")
     backend = "diffusion" if is_checkpoint(options.lifter) else _backend("anylift.lifters", options.lifter)
     if backend == "diffusion":
@@ -127,9 +122,9 @@ def lift_stage(options: LiftOptions, keypoints: KeypointsArtifact | None = None)
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
 
 
-def joint_lift_stage(options: JointOptions, keypoints: KeypointsArtifact | None = None) -> Stage:
+def joint_lift_stage(options: JointOptions) -> Stage:
     """keypoints, cameras, objects → lifted; people who handle nothing, and all without a network, as `lift_stage`."""
-    alone = lift_stage(options, keypoints)
+    alone = lift_stage(options)
     network = joint_checkpoint(options.joint)
     weights = {} if network is None else {"joint network": sha256_of(network)}
     from anylift_cli.lifting.stage import run_lift_with_objects

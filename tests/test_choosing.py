@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.artifacts.base import read_meta
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.choosing import best_of
@@ -64,12 +62,9 @@ def test_keypoints_are_made_as_if_the_picked_one_had_been_named(tmp_path):
     assert auto.choice.startswith("auto picks mediapipe") and named.choice == ""
 
 
-def test_lifter_goes_by_the_estimators_points(scene_folder):
-    flat = KeypointsArtifact.load(scene_folder / "keypoints.npz")
-    deep = replace(flat, local_joints=np.zeros((*flat.keypoints.shape[:3], 3), np.float32))
-    picked = [lift_stage(LiftOptions("auto"), keypoints).options.lifter for keypoints in (flat, deep)]
-    assert picked == ["diffusion", "optimize"]
-    assert lift_stage(LiftOptions("optimize"), flat).options.lifter == "optimize"
+def test_learned_lifter_is_the_default():
+    assert lift_stage(LiftOptions("auto")).options.lifter == LiftOptions().lifter == "diffusion"
+    assert lift_stage(LiftOptions("optimize")).options.lifter == "optimize"
 
 
 def test_objects_go_by_the_tracks_that_are_given():

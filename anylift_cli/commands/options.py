@@ -234,7 +234,7 @@ Lifter = Annotated[
     typer.Option(
         metavar="NAME|PATH",
         autocompletion=backends("anylift.lifters", "auto"),
-        help="How to lift to 3D, auto for what suits the keypoints, or a checkpoint.",
+        help="How to lift to 3D: auto for the best that is here, a name, or a checkpoint.",
     ),
 ]
 Quality = Annotated[

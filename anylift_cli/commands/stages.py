@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +50,7 @@ def keypoints(
     options = KeypointOptions(
         backend, person, shot, start, end, opt.text_of(local_poses), keypoints_model, flip_test, common.device
     )
-    _run(common, lambda _: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
+    _run(common, lambda: keypoints_stage(options), {"video": video}, out, "keypoints.npz")
 
 
 @opt.command
@@ -74,7 +74,7 @@ def cameras(
 
     options = CameraOptions(camera, focal, fov)
     inputs = {"video": video, "keypoints": keypoints}
-    _run(common, lambda _: cameras_stage(options), inputs, out, "cameras.npz")
+    _run(common, lambda: cameras_stage(options), inputs, out, "cameras.npz")
 
 
 @opt.command
@@ -127,7 +127,7 @@ def objects(
     inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
     _run(
         common,
-        lambda _: objects_stage(options, prompts),
+        lambda: objects_stage(options, prompts),
         inputs,
         out,
         "objects.npz",
@@ -163,7 +163,7 @@ def lift(
     inputs = {"keypoints": keypoints, "cameras": cameras}
     inputs |= {} if objects is None else {"objects": objects}
     build = lift_stage if objects is None else joint_lift_stage
-    _run(common, lambda read: build(options, read["keypoints"].value), inputs, out, "lifted.npz")
+    _run(common, lambda: build(options), inputs, out, "lifted.npz")
 
 
 @opt.command
@@ -192,7 +192,7 @@ def fit(
     options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior=prior)
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
-    _run(common, lambda _: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
+    _run(common, lambda: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")
 
 
 def _pick(common: opt.Common, video: Path, keypoints: Path | None, cameras: Path | None, prompts: Prompts) -> None:
@@ -221,13 +221,13 @@ def _pick(common: opt.Common, video: Path, keypoints: Path | None, cameras: Path
 
 def _run(
     common: opt.Common,
-    build: Callable[[Mapping[str, Source]], Stage],
+    build: Callable[[], Stage],
     inputs: dict[str, Path],
     out: Path | None,
     default: str,
     more: Callable[[], dict[str, Source]] = dict,
 ) -> None:
-    """Run the stage that `build` makes for these inputs, on files and on what `more` makes of other options."""
+    """Run the stage that `build` makes, on files and on what `more` makes of other options."""
     from anylift_cli.chain import check_device, check_output
     from anylift_cli.pipeline import run_stage
 
@@ -235,7 +235,7 @@ def _run(
     sources = {name: _source(name, path) for name, path in inputs.items()} | more()
     check_output(out, "--out", *inputs.values())
     check_device(common.device)
-    stage = build(sources)
+    stage = build()
     forced = f"--force {stage.name}" if stage.name in (common.force or ()) else ""
     _, outcome = run_stage(stage, sources, out, common.progress, forced)
     common.show(_as_json(outcome), lambda: f"{outcome.name}: {_words(outcome)} → {outcome.file}")

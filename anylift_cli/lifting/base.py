@@ -55,7 +55,7 @@ class LiftOptions:
         seed: of every random choice.
     """
 
-    lifter: str = "optimize"
+    lifter: str = "diffusion"
     height: float | None = None
     quality: str = "fast"
     device: str = "cpu"
