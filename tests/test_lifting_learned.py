@@ -11,8 +11,10 @@ from test_lifting import _betas, artifacts_of, errors
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.errors import UsageError
+from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.rotations import matrix_from_axis_angle
 from anylift_cli.lifting.base import CHECKPOINT, LiftOptions
+from anylift_cli.lifting.diffusion_lifter import without_lunges
 from anylift_cli.lifting.imagination import Imagination
 from anylift_cli.lifting.observation import observe
 from anylift_cli.lifting.refine import models_for, upright
@@ -135,6 +137,20 @@ def test_nobody_leaps_while_hidden(walk: Scene) -> None:
     steps = np.linalg.norm(np.diff(lifted.joints[0], axis=0), axis=-1)
     assert steps[29:51].max() < 1.5 * steps[:29].max()
     assert lifted.joint_std[0, 35:45].min() > 3 * lifted.joint_std[0, :25].mean()
+
+
+def test_a_moments_change_of_depth_must_show_in_the_image(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=False, noise_px=0.5)
+    seen = upright(observe(keypoints, cameras, 0, "cpu"), cameras)
+    camera = transform(invert(walk.world_from_camera), walk.keypoints3d)
+    true = transform(seen.world_from_camera[0], torch.as_tensor(camera, dtype=torch.float32))
+    along = true[:, [0]] - seen.world_from_camera[0, :, None, :3, 3]
+    share = torch.full((len(true), 1, 1), 0.03)
+    share[20:30] += 0.2
+    found = without_lunges((true + share * along)[None], seen)[0]
+    left = ((found - true).norm(dim=-1) / along.norm(dim=-1)).mean(-1)
+    assert left.max() < 0.06
+    assert left.median() == pytest.approx(0.03, abs=0.01)
 
 
 def test_scale_of_a_moving_camera(dolly: Scene) -> None:

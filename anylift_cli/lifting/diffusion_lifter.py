@@ -16,7 +16,7 @@ from anylift_cli.body.path_scale import PathScale
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.lifting.base import CHECKPOINT, LiftedPerson, LiftOptions
 from anylift_cli.lifting.imagination import DOUBTFUL, Imagination
-from anylift_cli.lifting.initial import local_scale
+from anylift_cli.lifting.initial import local_scale, place
 from anylift_cli.lifting.observation import Observation, observe, root_of
 from anylift_cli.lifting.refine import (
     Models,
@@ -31,7 +31,7 @@ from anylift_cli.lifting.refine import (
     upright,
     with_planted_feet,
 )
-from anylift_cli.lifting.size import averaged
+from anylift_cli.lifting.size import averaged, running_median
 from anylift_cli.progress import Progress, Task
 from anylift_cli.warm import model
 from anylift_cli.weights_store import find_weights
@@ -41,6 +41,8 @@ _QUALITY = {"fast": (1, 1), "balanced": (2, 2), "best": (10, 4)}
 _SCALE_ROUNDS = 2
 _HIDDEN = 1.0
 """Deviation, m, of what is imagined where nothing of a person is seen."""
+_LUNGE = 2.0
+"""Seconds: a change of depth that is over sooner must show in the image."""
 _SMOOTH_WINDOW = 0.06
 """Seconds over which the last solve's start is averaged, sure frames before others."""
 
@@ -126,7 +128,23 @@ def from_all_sides(seen: Observation, look: Callable[[Observation], tuple[Tensor
     if seen.local is None:
         return points, spread
     told, spread = look(seen)
-    return told + (root_of(points) - root_of(told))[..., None, :], spread
+    return without_lunges(told + (root_of(points) - root_of(told))[..., None, :], seen), spread
+
+
+def without_lunges(points: Tensor, seen: Observation) -> Tensor:
+    """Points (1, T, 24, 3) whose depth changes for a moment only as far as their size in the image does.
+
+    2D points alone now and then make someone leap who bends, or of whom a limb is misplaced. At which depth a pose fits
+    the image does not; over longer times it is the less certain of the two.
+    """
+    from_world = invert(seen.world_from_camera)
+    camera = transform(from_world, points)
+    root = root_of(camera)
+    depth = root[..., 2].clamp_min(0.2)
+    fitted = root_of(transform(from_world, place(camera - root[..., None, :], seen)))[..., 2].clamp_min(0.2)
+    wanted = fitted * running_median((depth / fitted).log(), seen.times, _LUNGE).exp()
+    shift = root * (wanted / depth - 1)[..., None]
+    return points + shift[..., None, :] @ seen.world_from_camera[..., :3, :3].mT
 
 
 def solved_with(

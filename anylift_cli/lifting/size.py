@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from anylift_cli.lifting.edges import END, SIZE, START
 
@@ -43,3 +44,10 @@ def averaged(values: Tensor, weight: Tensor, times: Tensor, window: float) -> Te
     kernel = (torch.exp(-0.5 * distance**2) + 1e-4 / (1 + distance**2)) * weight[:, None, :]
     kernel = kernel / kernel.sum(-1, keepdim=True)
     return (kernel @ values.unsqueeze(-1)).squeeze(-1) if values.dim() == 2 else kernel @ values
+
+
+def running_median(values: Tensor, times: Tensor, window: float) -> Tensor:
+    """Median of `values` (B, T) over `window` seconds about each frame; the ends are held."""
+    half = round(0.5 * window / float(times.diff(dim=-1).median().clamp_min(1e-3))) if times.shape[1] > 1 else 0
+    held = pad(values[:, None], (half, half), mode="replicate")[:, 0]
+    return held.unfold(1, 2 * half + 1, 1).median(-1).values
