@@ -23,9 +23,8 @@ from anylift_cli.app import app
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, MotionArtifact, ObjectsArtifact
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.cameras.bridges.joining import CameraPiece, joined
-from anylift_cli.cameras.bridges.megasam import MegasamProgram
-from anylift_cli.cameras.bridges.solving import solve_by
-from anylift_cli.cameras.bridges.vipe import VipeProgram
+from anylift_cli.cameras.bridges.megasam import MegasamCameras
+from anylift_cli.cameras.bridges.vipe import VipeCameras
 from anylift_cli.doctor import examine
 from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
 from anylift_cli.foreign.pieces import Clip, piece_rows, solved_pieces
@@ -203,11 +202,11 @@ def test_rows_of_pieces():
         piece_rows(20, 4, 4)
 
 
-@pytest.mark.parametrize("program", [MegasamProgram, VipeProgram])
+@pytest.mark.parametrize("program", [MegasamCameras, VipeCameras])
 def test_cameras_from_a_program_piece_by_piece(program, tools, video, tmp_path):
     """Formats: `stand_in_tools.camera_tracking`, `.vipe`. The clip starts late, as after a cut, and lacks a frame."""
     frames = np.delete(np.arange(4, FRAMES), 10)
-    found = solve_by(program(16, 4), video, keypoints(frames), CameraOptions(), SILENT)
+    found = program(16, 4).solve(video, keypoints(frames), CameraOptions(), SILENT)
     place, turn = misses(found, POSES[frames])
     assert place < 1e-4 and turn < 1e-5
     assert np.abs(found.K - K).max() < 0.15 and found.confidence.min() == 1
@@ -222,7 +221,7 @@ def test_cameras_from_a_program_piece_by_piece(program, tools, video, tmp_path):
 
 def test_a_failure_names_its_log_and_the_next_run_goes_on(tools, video, tmp_path):
     def solve() -> CamerasArtifact:
-        return solve_by(MegasamProgram(16, 4), video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
+        return MegasamCameras(16, 4).solve(video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
 
     (tools / "megasam/fail_at").write_text("20")
     with pytest.raises(AnyliftError, match=r"frames 12 to 27 of .*stopped with code 1") as caught:
@@ -244,7 +243,7 @@ def test_a_failure_names_its_log_and_the_next_run_goes_on(tools, video, tmp_path
 def test_frames_that_a_program_drops_are_missed(tools, video):
     (tools / "megasam/cap").write_text("10")
     with pytest.raises(AnyliftError, match="10 poses for 40 images"):
-        solve_by(MegasamProgram(), video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
+        MegasamCameras().solve(video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
 
 
 def test_what_is_missing_is_told_with_the_command(tools, tmp_path, anylift, scene_folder, monkeypatch):
@@ -261,7 +260,7 @@ def test_what_is_missing_is_told_with_the_command(tools, tmp_path, anylift, scen
     done = anylift(*arguments[:-1], "vipe", **outside)
     assert done.returncode == 4 and "NVIDIA GPU" in done.stderr
     with pytest.raises(UsageError, match="finds the focal length itself"):
-        solve_by(VipeProgram(), tmp_path, keypoints(np.arange(3)), CameraOptions(fov=60), SILENT)
+        VipeCameras().solve(tmp_path, keypoints(np.arange(3)), CameraOptions(fov=60), SILENT)
     (tools / "delta/installed").unlink()
     with pytest.raises(MissingDependencyError, match="DELTA is not set up in"):
         solved_pieces(DeltaProgram(), Clip(tmp_path, np.arange(3), SIZE), SILENT).__enter__()
