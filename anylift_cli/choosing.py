@@ -14,10 +14,10 @@ AUTO = "auto"
 ORDER = {
     "anylift.keypoints": ("vitpose", "mediapipe"),
     "anylift.cameras": ("megasam", "vipe", "moving"),
-    "anylift.objects": ("delta", "by-shape"),
+    "anylift.objects": ("delta", "lucas-kanade"),
     "anylift.lifters": ("diffusion", "optimize"),
 }
-"""Backends, best first; of cameras those that find the path of a moving one."""
+"""Backends, best first; of cameras those that find the path of a moving one, of objects those for what is no ball."""
 
 Built = TypeVar("Built")
 

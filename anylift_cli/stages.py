@@ -18,7 +18,7 @@ from anylift_cli.foreign.tools import TOOLS, require
 from anylift_cli.keypoints.base import KeypointOptions
 from anylift_cli.keypoints.networks import network_files
 from anylift_cli.lifting.base import CHECKPOINT, JointOptions, LiftOptions, is_checkpoint, joint_checkpoint
-from anylift_cli.objects.base import ObjectOptions, Prompts
+from anylift_cli.objects.base import BY_SHAPE, ObjectOptions, Prompts
 from anylift_cli.pipeline import Source, Stage
 from anylift_cli.plugins import backend_names, is_file
 from anylift_cli.weights_store import find_weights
@@ -83,18 +83,22 @@ def cameras_stage(options: CameraOptions) -> Stage:
 
 
 def objects_stage(options: ObjectOptions, prompts: Prompts | None = None) -> Stage:
-    """video, keypoints, cameras, prompts → objects; "auto" is the best tracker that is here.
+    """video, keypoints, cameras, prompts → objects; "auto" is "by-shape" with the best tracker that is here for all
+    that is no ball.
 
     Without prompts it will not be run.
     """
-    if options.backend == AUTO:
-        return _best("anylift.objects", lambda name: objects_stage(replace(options, backend=name), prompts))
-    backend = _backend("anylift.objects", options.backend)
+    backend, choice = _backend("anylift.objects", BY_SHAPE if options.backend == AUTO else options.backend), ""
     if options.backend in TOOLS and prompts is not None and prompts.tracks is None:
         backend = f"{backend} ({require(TOOLS[options.backend])})"
+    if options.backend == AUTO:
+        others = _best("anylift.objects", lambda name: objects_stage(replace(options, backend=name), prompts))
+        options = replace(options, backend=BY_SHAPE, others=others.options.backend)
+        choice = f"for all but balls, {others.choice}"
+        backend += f", others: {others.backend}" if options.others != ObjectOptions.others else ""
     from anylift_cli.objects.stage import STAGE_VERSION, run_objects
 
-    return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend)
+    return Stage("objects", STAGE_VERSION, ObjectsArtifact, run_objects, options, backend, choice=choice)
 
 
 def prompts_source(prompts: Prompts) -> Source:

@@ -1,7 +1,7 @@
 """Programs that stand in the place of MegaSaM, ViPE and DELTA: their command lines, and files as they write them.
 
 What they find they know from `truth.npz` in the tool's folder; which frames of the video they were given they read from
-the images, where `numbered_frame` put the frame's number as black and white blocks.
+the images, where `number_frame` put the frame's number as lighter and darker blocks.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ BITS = 12
 NVIDIA_SMI = "#!/bin/sh\necho 'GPU 0: Stand-in (UUID: GPU-0)'\n"
 
 
-def numbered_frame(number: int, width: int, height: int) -> np.ndarray:
-    """A grey image (H, W, 3) that shows `number` in binary."""
-    image = np.full((height, width, 3), 128, np.uint8)
-    side = width // 16
+def number_frame(image: np.ndarray, number: int) -> np.ndarray:
+    """Show `number` in binary at the top of an image (H, W) or (H, W, 3), in two greys that no detector minds."""
+    side = image.shape[1] // 16
     for bit in range(BITS):
-        image[:side, bit * side : (bit + 1) * side] = 255 * (number >> bit & 1)
+        image[:side, bit * side : (bit + 1) * side] = 148 if number >> bit & 1 else 108
     return image
 
 
 def number_of(image: np.ndarray) -> int:
-    """The number that `numbered_frame` put into an image of any size."""
+    """The number that `number_frame` put into an image of any size."""
     side = image.shape[1] / 16
     row = image[round(side / 2)].mean(-1)
     return sum(1 << bit for bit in range(BITS) if row[round((bit + 0.5) * side)] > 128)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,34 +17,41 @@ import numpy as np
 import psutil
 import pytest
 import stand_in_tools
+from camera_scenes import HEIGHT, WIDTH, room, turned
+from camera_scenes import film as film_scenery
+from dots import draw_dots
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from anylift_cli.app import app
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, MotionArtifact, ObjectsArtifact
+from anylift_cli.artifacts.base import read_meta
+from anylift_cli.body.skeleton import BODY24
 from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.cameras.bridges.joining import CameraPiece, joined
-from anylift_cli.cameras.bridges.megasam import MegasamProgram
-from anylift_cli.cameras.bridges.solving import solve_by
-from anylift_cli.cameras.bridges.vipe import VipeProgram
+from anylift_cli.cameras.bridges.megasam import MegasamCameras
+from anylift_cli.cameras.bridges.vipe import VipeCameras
 from anylift_cli.doctor import examine
 from anylift_cli.errors import AnyliftError, MissingDependencyError, UsageError
+from anylift_cli.evaluation.metrics import mpjpe, root_error, yaw_between
 from anylift_cli.foreign.pieces import Clip, piece_rows, solved_pieces
 from anylift_cli.foreign.tools import MEGASAM, TOOLS, lacking
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.similarity import Similarity, similarity_of_paths
+from anylift_cli.keypoints.imports.layouts import COCO17
 from anylift_cli.meshes.reading import read_object
 from anylift_cli.objects.base import Anchor, Target
 from anylift_cli.objects.delta import follow
 from anylift_cli.objects.delta_program import DeltaProgram
 from anylift_cli.progress import SILENT
 from anylift_cli.synthetic.props import box_mesh, write_props
+from anylift_cli.synthetic.rig import Box
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
-from anylift_cli.synthetic.writing import true_cameras, true_keypoints
+from anylift_cli.synthetic.writing import true_keypoints
 from anylift_cli.video import VideoWriter
 
 FRAMES, SIZE, FPS = 40, (320, 180), 10
-SPEC = SceneSpec("carry_dolly", "carry", "dolly", seconds=3.0, fps=10, width=640, height=360, seed=7)
+SPEC = SceneSpec("dance_dolly", "dance", "dolly", seconds=3.0, fps=10, width=640, height=360, seed=7)
 
 
 def path_of_truth(count: int = FRAMES) -> np.ndarray:
@@ -62,7 +70,7 @@ K = np.array([[280.0, 0, 160], [0, 280.0, 90], [0, 0, 1]])
 def film(path: Path, count: int, size: tuple[int, int], fps: float) -> Path:
     with VideoWriter(path, *size, fps) as writer:
         for number in range(count):
-            writer.write(stand_in_tools.numbered_frame(number, *size))
+            writer.write(stand_in_tools.number_frame(np.full((*size[::-1], 3), 128, np.uint8), number))
     return path
 
 
@@ -203,11 +211,11 @@ def test_rows_of_pieces():
         piece_rows(20, 4, 4)
 
 
-@pytest.mark.parametrize("program", [MegasamProgram, VipeProgram])
+@pytest.mark.parametrize("program", [MegasamCameras, VipeCameras])
 def test_cameras_from_a_program_piece_by_piece(program, tools, video, tmp_path):
     """Formats: `stand_in_tools.camera_tracking`, `.vipe`. The clip starts late, as after a cut, and lacks a frame."""
     frames = np.delete(np.arange(4, FRAMES), 10)
-    found = solve_by(program(16, 4), video, keypoints(frames), CameraOptions(), SILENT)
+    found = program(16, 4).solve(video, keypoints(frames), CameraOptions(), SILENT)
     place, turn = misses(found, POSES[frames])
     assert place < 1e-4 and turn < 1e-5
     assert np.abs(found.K - K).max() < 0.15 and found.confidence.min() == 1
@@ -222,7 +230,7 @@ def test_cameras_from_a_program_piece_by_piece(program, tools, video, tmp_path):
 
 def test_a_failure_names_its_log_and_the_next_run_goes_on(tools, video, tmp_path):
     def solve() -> CamerasArtifact:
-        return solve_by(MegasamProgram(16, 4), video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
+        return MegasamCameras(16, 4).solve(video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
 
     (tools / "megasam/fail_at").write_text("20")
     with pytest.raises(AnyliftError, match=r"frames 12 to 27 of .*stopped with code 1") as caught:
@@ -244,7 +252,7 @@ def test_a_failure_names_its_log_and_the_next_run_goes_on(tools, video, tmp_path
 def test_frames_that_a_program_drops_are_missed(tools, video):
     (tools / "megasam/cap").write_text("10")
     with pytest.raises(AnyliftError, match="10 poses for 40 images"):
-        solve_by(MegasamProgram(), video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
+        MegasamCameras().solve(video, keypoints(np.arange(FRAMES)), CameraOptions(), SILENT)
 
 
 def test_what_is_missing_is_told_with_the_command(tools, tmp_path, anylift, scene_folder, monkeypatch):
@@ -261,7 +269,7 @@ def test_what_is_missing_is_told_with_the_command(tools, tmp_path, anylift, scen
     done = anylift(*arguments[:-1], "vipe", **outside)
     assert done.returncode == 4 and "NVIDIA GPU" in done.stderr
     with pytest.raises(UsageError, match="finds the focal length itself"):
-        solve_by(VipeProgram(), tmp_path, keypoints(np.arange(3)), CameraOptions(fov=60), SILENT)
+        VipeCameras().solve(tmp_path, keypoints(np.arange(3)), CameraOptions(fov=60), SILENT)
     (tools / "delta/installed").unlink()
     with pytest.raises(MissingDependencyError, match="DELTA is not set up in"):
         solved_pieces(DeltaProgram(), Clip(tmp_path, np.arange(3), SIZE), SILENT).__enter__()
@@ -299,14 +307,19 @@ def test_an_interrupt_ends_the_program_and_what_it_started(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def carried(tmp_path_factory) -> tuple[Scene, Path]:
-    """A scene of somebody who carries a box past a camera on rails: its files, frames' numbers for pictures, and the
-    tools that know it."""
-    folder, scene = tmp_path_factory.mktemp("carry"), build_scene(SPEC)
-    true_keypoints(scene).save(folder / "keypoints.npz")
-    true_cameras(scene).save(folder / "cameras.npz")
+def danced(tmp_path_factory) -> tuple[Scene, Path]:
+    """Somebody dances beside a box before a camera on rails: the box's files, a video of the dancer as dots with the
+    frames' numbers, and the tools that know the scene."""
+    place = np.eye(4)
+    place[:3, :3], place[:3, 3] = Rotation.from_rotvec([0, 0, 0.5]).as_matrix(), (0.3, 0.8, 0)
+    scene = replace(build_scene(SPEC), boxes=[Box("box", (0.4, 0.5, 0.45), np.tile(place, (30, 1, 1)))])
+    folder = tmp_path_factory.mktemp("dance")
     write_props(scene, folder)
-    film(folder / "video.mp4", len(scene.time), (SPEC.width, SPEC.height), SPEC.fps)
+    with VideoWriter(folder / "video.mp4", SPEC.width, SPEC.height, SPEC.fps) as writer:
+        for number, points in enumerate(coco_points(true_keypoints(scene))):
+            points[[COCO17.index(f"{side}_{part}") for side in ("left", "right") for part in ("eye", "ear")]] = np.nan
+            image = draw_dots(points, SPEC.width, SPEC.height, 0.035 * np.ptp(points[5:, 1]))
+            writer.write(stand_in_tools.number_frame(image, number))
     vertices, faces = box_mesh(scene.boxes[0])
     truth = {
         "world_from_camera": scene.world_from_camera, "K": scene.K, "size": np.array([SPEC.width, SPEC.height]),
@@ -316,9 +329,9 @@ def carried(tmp_path_factory) -> tuple[Scene, Path]:
     return scene, folder
 
 
-def test_objects_are_followed_from_piece_to_piece(carried, monkeypatch):
+def test_objects_are_followed_from_piece_to_piece(danced, monkeypatch):
     """Formats: `stand_in_tools.demo_2d`. The box was placed in the second of three pieces only."""
-    scene, folder = carried
+    scene, folder = danced
     at_home(monkeypatch, folder)
     rows = np.arange(len(scene.time))
     program = DeltaProgram(12)
@@ -343,15 +356,31 @@ def test_objects_are_followed_from_piece_to_piece(carried, monkeypatch):
         assert rows.tolist() == piece.rows.tolist()
 
 
+def coco_points(keypoints: KeypointsArtifact) -> np.ndarray:
+    """COCO's points (T, 17, 2) px of the first person."""
+    return keypoints.keypoints[0][:, [BODY24.index(name) for name in COCO17]].astype(np.float64)
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch) -> None:
+    """Weights of a ViTPose that sees dots, and of a D-FINE that finds whoever stands in the middle."""
+    pytest.importorskip("transformers", reason="the extra 'vitpose' is not installed")
+    from vitpose_networks import dot_network, one_person_detector
+
+    dot_network(tmp_path / "weights/vitpose-base", threshold=0.6)
+    one_person_detector(tmp_path / "weights/dfine", (0.5, 0.5, 0.16, 0.6), "dfine")
+    monkeypatch.setenv("ANYLIFT_WEIGHTS", str(tmp_path / "weights"))
+
+
 @pytest.mark.slow
-def test_the_whole_chain_runs_on_these_programs(carried, monkeypatch, tmp_path):
-    scene, folder = carried
+def test_the_whole_chain_runs_on_networks_and_programs(danced, networks, monkeypatch, tmp_path):
+    """ViTPose behind D-FINE, MegaSaM and DELTA, from the video's pixels to person, box and camera in one world."""
+    scene, folder = danced
     at_home(monkeypatch, folder)
     monkeypatch.chdir(tmp_path)
     arguments = [
-        "run", folder / "video.mp4", "--out", "hoi.npz", "--keypoints", folder / "keypoints.npz", "--cameras",
-        "megasam", "--object", folder / "box.obj", "--points", folder / "points.json", "--object-tracker", "delta",
-        "--json",
+        "run", folder / "video.mp4", "--out", "hoi.npz", "--keypoints", "vitpose", "--cameras", "megasam",
+        "--object", folder / "box.obj", "--points", folder / "points.json", "--object-tracker", "delta", "--json",
     ]  # fmt: skip
 
     def run() -> list[dict]:
@@ -359,18 +388,70 @@ def test_the_whole_chain_runs_on_these_programs(carried, monkeypatch, tmp_path):
         return json.loads(done.stdout)["shots"][0]["steps"]
 
     assert [step["step"] for step in run()][:5] == ["keypoints", "cameras", "objects", "lift", "fit"]
+    people = KeypointsArtifact.load("hoi.anylift/keypoints.npz")
+    assert "vitpose-base, dfine" in people.meta["estimator"] and people.present.all()
+    off = np.linalg.norm(coco_points(people) - coco_points(true_keypoints(scene)), axis=-1)
+    sure = people.confidence[0][:, [BODY24.index(name) for name in COCO17]] > 0.5
+    assert sure[:, 5:].mean() > 0.9 and np.median(off[sure]) < 4 and off[sure].max() < 8
     place, turn = misses(CamerasArtifact.load("hoi.anylift/cameras.npz"), scene.world_from_camera)
     assert place < 1e-4 and turn < 1e-5
     objects, motion = ObjectsArtifact.load("hoi.anylift/objects.npz"), MotionArtifact.load("hoi.npz")
     assert objects.meta["tracker"] == "DELTA tracks" and objects.meta["found"] == {"box": 30}
+    assert read_meta(Path("hoi.anylift/lifted.npz"))["options"]["lifter"] == "diffusion"
     middle = np.array([[0, 0, np.asarray(scene.boxes[0].size)[2] / 2]])
     ours = transform(motion.world_from_object[0], middle)[:, 0] - motion.joints[:, 0]
     theirs = transform(scene.boxes[0].world_from_box, middle)[:, 0] - scene.joints[:, 0]
     assert np.median(np.abs(np.linalg.norm(ours, axis=1) - np.linalg.norm(theirs, axis=1))) < 0.10
     scale = similarity_of_paths(scene.world_from_camera, motion.world_from_camera).scale
-    assert scale == pytest.approx(1, abs=0.05), "person and box give the path its metres"
+    assert scale == pytest.approx(1, abs=0.03), "person and box give the path its metres"
+    heading = yaw_between(motion.world_from_camera[:, :3, :3], scene.world_from_camera[:, :3, :3])
+    moved, true = motion.joints @ heading.T, scene.joints
+    assert mpjpe(moved, true, moved[:, 0], true[:, 0]) < 0.10 and root_error(moved[:, 0], true[:, 0]) < 0.14
     assert all(step["reused"] for step in run())
     before = stand_in_tools.calls(folder / "tools", "megasam")
     Path("hoi.anylift/cameras.npz").unlink()
     assert [step["step"] for step in run() if not step["reused"]] == ["cameras"]
     assert len(stand_in_tools.calls(folder / "tools", "megasam")) == len(before) + 1
+
+
+@pytest.mark.slow
+def test_auto_gives_cameras_that_move_to_megasam(monkeypatch, tmp_path):
+    """And those that do not move to nobody."""
+    frames, size = 30, (WIDTH, HEIGHT)
+    progress = np.linspace(0, 1, frames)
+    poses = np.tile(np.eye(4), (frames, 1, 1))
+    poses[:, :3, :3] = turned(-10 * progress, 3 + 2 * np.sin(9 * progress))
+    poses[:, :3, 3] = progress[:, None] * (2.0, 0.1, 0.0)
+    K = np.array([[600.0, 0, size[0] / 2], [0, 600.0, size[1] / 2], [0, 0, 1]])
+    truth = {"world_from_camera": poses, "K": np.tile(K, (frames, 1, 1)), "size": np.array(size)}
+    stand_in_tools.set_up(tmp_path / "tools", truth)
+    at_home(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def solve(name: str, path: np.ndarray) -> CamerasArtifact:
+        scenery, number = room(), iter(range(frames))
+
+        def shade(origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
+            return stand_in_tools.number_frame(scenery(origin, directions), next(number))
+
+        focal = np.full(len(path), 600.0)
+        people = film_scenery(Path(f"{name}.mp4"), shade, path[:, :3, :3], path[:, :3, 3], focal)
+        strip = np.tile([0.0, 0, size[0], size[0] / 16], (1, len(path), 1))
+        twice = {name: np.concatenate([getattr(people, name)] * 2) for name in ("keypoints", "confidence", "present")}
+        replace(people, boxes=np.concatenate([people.boxes, strip]), **twice).save(Path(f"{name}.npz"))
+        done = CliRunner().invoke(
+            app, ["cameras", f"{name}.mp4", f"{name}.npz", "--out", f"{name}_cameras.npz"], catch_exceptions=False
+        )
+        assert done.exit_code == 0, done.output
+        return CamerasArtifact.load(f"{name}_cameras.npz")
+
+    still = solve("still", np.tile(poses[:1], (8, 1, 1)))
+    assert still.meta["motion"] == "still" and not stand_in_tools.calls(tmp_path / "tools", "megasam")
+    moving = solve("moving", poses)
+    place, turn = misses(moving, poses)
+    assert place < 1e-4 and turn < 1e-5
+    assert moving.meta["motion"] == "moving" and moving.meta["scale"] == "arbitrary"
+    assert "parallax" in moving.meta["reason"] and moving.meta["reason"].endswith("(stand-in)")
+    assert moving.meta["choice"] == "if the camera moves, auto picks megasam"
+    assert np.abs(moving.K - K).max() < 0.3
+    assert stand_in_tools.calls(tmp_path / "tools", "megasam") == [(0, frames - 1)]

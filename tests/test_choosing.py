@@ -70,8 +70,10 @@ def test_learned_lifter_is_the_default():
 def test_objects_go_by_the_tracks_that_are_given():
     given, none = Prompts((), tracks=Path("dense_2d_track.pkl")), Prompts(())
     picked = [objects_stage(ObjectOptions("auto"), prompts) for prompts in (given, none)]
-    assert [stage.options.backend for stage in picked] == ["delta", "by-shape"]
-    assert "delta would be better, but" in picked[1].choice
+    assert [stage.options.others for stage in picked] == ["delta", "lucas-kanade"]
+    assert [stage.options.backend for stage in picked] == ["by-shape", "by-shape"]
+    assert picked[1].choice.startswith("for all but balls, auto picks lucas-kanade; delta would be better, but")
+    assert picked[1].key_parts({}) == objects_stage(ObjectOptions(), none).key_parts({}) != picked[0].key_parts({})
 
 
 def test_commands_say_what_was_picked_and_the_file_keeps_it(scene_folder, anylift, tmp_path):

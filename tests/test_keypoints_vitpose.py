@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 pytest.importorskip("transformers", reason="the extra 'vitpose' is not installed")
 
 import torch
+from dots import draw_dots, seen_at
 from safetensors.torch import load_file, save_file
 from transformers import VitPoseForPoseEstimation
 from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
-from vitpose_networks import dot_network, draw_dots, one_person_detector, random_network, seen_at
+from vitpose_networks import dot_network, one_person_detector, random_network
 
 from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.body.skeleton import BODY24, K
@@ -133,6 +135,19 @@ def test_half_precision_moves_points_by_less_than_a_pixel(weights, monkeypatch):
     half, half_sure = VitPoseNetwork(weights / "vitpose-base")(image, box)
     assert 0 < np.abs(half - single).max() < 1
     np.testing.assert_allclose(half_sure, sure, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["rtdetr", "dfine"])
+def test_a_detector_says_where_the_person_is(kind, noise, tmp_path, monkeypatch):
+    """In pixels of the image, whatever the size it was looked at; and D-FINE is taken before RT-DETR."""
+    folder = one_person_detector(tmp_path / kind, (0.4, 0.5, 0.3, 0.6), kind)
+    boxes = PersonDetector(folder, "cpu")(noise)
+    np.testing.assert_allclose(boxes, [[0.25 * WIDTH, 0.2 * HEIGHT, 0.55 * WIDTH, 0.8 * HEIGHT]], atol=0.01)
+    monkeypatch.setenv("ANYLIFT_WEIGHTS", str(tmp_path))
+    dot_network(tmp_path / "vitpose-base")
+    assert network_files(KeypointOptions("vitpose"))["detector"].parent == folder
+    shutil.copytree(folder, tmp_path / "dfine", dirs_exist_ok=True)
+    assert network_files(KeypointOptions("vitpose"))["detector"].parent == tmp_path / "dfine"
 
 
 def write_video(path: Path, images: list[np.ndarray]) -> Path:

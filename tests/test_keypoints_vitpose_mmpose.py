@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("transformers", reason="the extra 'vitpose' is not installed")
 
-from vitpose_networks import dot_network, draw_dots, random_network
+from dots import draw_dots
+from vitpose_networks import dot_network, random_network
 
 from anylift_cli.errors import AnyliftError, MissingDependencyError
 from anylift_cli.foreign.tools import MMPOSE, lacking

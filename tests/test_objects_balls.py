@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
-from object_scenes import BALL_RADIUS, IMAGE, BoxScene, artifacts_of, ball_mesh, ball_scene, box_mesh, film_ball
+from object_scenes import (
+    BALL_RADIUS,
+    IMAGE,
+    BoxScene,
+    artifacts_of,
+    ball_mesh,
+    ball_scene,
+    box_mesh,
+    film_ball,
+    pose_errors,
+)
 
 from anylift_cli.artifacts import LiftedArtifact, ObjectsArtifact
 from anylift_cli.errors import UsageError
 from anylift_cli.fitting.things import smooth_path, things_of
-from anylift_cli.geometry.cameras import intrinsics_matrix, project_camera
+from anylift_cli.geometry.cameras import intrinsics_matrix, project_camera, transform
 from anylift_cli.meshes.balls import ball_of, centre_from_outline, outline, outline_miss
+from anylift_cli.meshes.surface import cast
 from anylift_cli.objects.base import ObjectFiles, ObjectOptions, Prompts
 from anylift_cli.objects.disc_paths import best_path
 from anylift_cli.objects.discs import Discs, find_discs
@@ -145,6 +157,30 @@ def test_only_balls_are_looked_for_by_their_discs(scene, filmed, tmp_path):
     (tmp_path / "points.json").write_text(json.dumps({"ball": {"pixels": [[0, 0], [100, 300], [600, 20], [9, 300]]}}))
     with pytest.raises(UsageError, match="no pose of the mesh explains"):
         read_targets(ball, scene.K, np.arange(3))
+
+
+def test_tracks_of_delta_are_for_what_is_no_ball(scene, filmed, tmp_path):
+    """A box goes where the ball goes, by a file of tracks; the ball is still followed by its discs."""
+    box = box_mesh()
+    box.export(tmp_path / "box.obj")
+    grid = np.stack(np.meshgrid(*(np.arange(1.5, side, 3) for side in IMAGE)), -1).reshape(-1, 2)
+    points, face = cast(np.array(box.vertices), np.array(box.faces), scene.camera_from_object[0], scene.K[0], grid)
+    pixels = project_camera(transform(scene.camera_from_object, points[face >= 0]), scene.K)
+    with open(tmp_path / "tracks.pkl", "wb") as stream:
+        pickle.dump({"coords": pixels - 0.5, "vis": np.ones(pixels.shape[:2], bool)}, stream)
+    placed = json.loads((filmed / "points.json").read_text())
+    placed["box"] = {"camera_from_object": scene.camera_from_object[0].tolist()}
+    (tmp_path / "points.json").write_text(json.dumps(placed))
+    files = ObjectFiles(tmp_path / "box.obj"), ObjectFiles(filmed / "ball.obj")
+    prompts = Prompts(files, tmp_path / "points.json", tmp_path / "tracks.pkl")
+    found = run_objects(filmed / "video.mp4", *artifacts_of(scene), prompts, ObjectOptions(others="delta"))
+    assert found.meta["tracker"].startswith("DELTA tracks; balls by discs")
+    place, turn = pose_errors(found.camera_from_object[0], scene.camera_from_object)
+    assert place.max() < 2e-3 and turn.max() < 0.2
+    seen = found.confidence[1] > 0
+    assert not seen[HIDDEN].any() and seen.sum() > 35
+    off = found.camera_from_object[1][seen, :3, 3] - scene.camera_from_object[seen, :3, 3]
+    assert np.median(np.linalg.norm(off, axis=1)) < 0.06
 
 
 def test_a_ball_that_leaves_the_picture_is_unsure(scene, filmed, tmp_path):

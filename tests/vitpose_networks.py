@@ -1,7 +1,7 @@
 """Networks of transformers' own classes for tests: random ones, and ones whose weights are set by hand.
 
-The hand-made ViTPose sees dots: a point of the body is a dot of its own colour. The hand-made RT-DETR finds one person
-in most of the picture, whatever is in it.
+The hand-made ViTPose sees dots (`dots.py`). The hand-made detectors find one person, always at one place, whatever is
+in the picture.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from dots import CONTRAST, GREY, colours_of
 from transformers import (
+    DFineConfig,
+    DFineForObjectDetection,
+    HGNetV2Config,
     RTDetrConfig,
     RTDetrForObjectDetection,
     RTDetrResNetConfig,
@@ -20,7 +24,6 @@ from transformers import (
     VitPoseForPoseEstimation,
 )
 
-GREY, CONTRAST = 128, 100
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LARGE = 300.0
 """Beside it the signal hardly changes a token's norm, so that the layer norm is a factor."""
@@ -30,6 +33,12 @@ PROCESSOR = {
     "rescale_factor": 1 / 255, "size": {"height": 256, "width": 192},
 }  # fmt: skip
 """As in the published folders."""
+_SMALL = {
+    "encoder_in_channels": [8, 8, 8], "encoder_hidden_dim": 16, "encoder_ffn_dim": 16, "encoder_attention_heads": 2,
+    "d_model": 16, "decoder_in_channels": [16, 16, 16], "decoder_ffn_dim": 16, "decoder_attention_heads": 2,
+    "num_queries": 1, "num_denoising": 0, "id2label": {0: "person", 1: "cat"}, "label2id": {"person": 0, "cat": 1},
+}  # fmt: skip
+"""A detector's size."""
 
 
 def random_network(folder: Path, points: int = 17, *, simple: bool = True, experts: int = 1) -> Path:
@@ -81,28 +90,44 @@ def dot_network(folder: Path, points: int = 17, threshold: float = 0.5) -> Path:
     return save(model, folder, PROCESSOR)
 
 
-def one_person_detector(folder: Path, box: tuple[float, float, float, float] = (0.5, 0.5, 0.98, 0.98)) -> Path:
-    """An RT-DETR that finds one person, always at `box` (centre, width, height; fractions of the image)."""
+def one_person_detector(
+    folder: Path, box: tuple[float, float, float, float] = (0.5, 0.5, 0.98, 0.98), kind: str = "rtdetr"
+) -> Path:
+    """An RT-DETR or a D-FINE that finds one person, always at `box` (centre, width, height; fractions of the image)."""
     torch.manual_seed(0)
-    resnet = RTDetrResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], layer_type="basic", out_indices=[2, 3, 4]
-    )
-    config = RTDetrConfig(
-        backbone_config=resnet, encoder_in_channels=[8, 8, 8], encoder_hidden_dim=16, encoder_ffn_dim=16,
-        encoder_attention_heads=2, d_model=16, decoder_in_channels=[16, 16, 16], decoder_ffn_dim=16, decoder_layers=1,
-        decoder_attention_heads=2, num_queries=1, num_denoising=0, id2label={0: "person", 1: "cat"},
-        label2id={"person": 0, "cat": 1},
-    )  # fmt: skip
-    model = RTDetrForObjectDetection(config).eval()
-    places, classes = model.model.decoder.bbox_embed[0].layers[-1], model.model.decoder.class_embed[0]
+    model = (_dfine() if kind == "dfine" else _rtdetr()).eval()
+    decoder = model.model.decoder
+    if kind == "dfine":
+        places = decoder.pre_bbox_head.layers[-1]
+        silent = [head.layers[-1] for head in (*decoder.bbox_embed, *(lqe.reg_conf for lqe in decoder.lqe_layers))]
+    else:
+        places, silent = decoder.bbox_embed[0].layers[-1], []
     with torch.no_grad():
-        for layer in (places, classes, model.model.enc_score_head):
+        for layer in (places, *silent, *decoder.class_embed, model.model.enc_score_head):
             layer.weight.zero_()
             layer.bias.zero_()
-        classes.bias.copy_(torch.tensor([3.0, -9.0]))
+        decoder.class_embed[-1].bias.copy_(torch.tensor([3.0, -9.0]))
         anchor = model(torch.zeros(1, 3, 128, 128)).pred_boxes[0, 0]
         places.bias.copy_(torch.logit(torch.tensor(box)) - torch.logit(anchor))
     return save(model, folder, {"image_processor_type": "RTDetrImageProcessor", "size": {"height": 128, "width": 128}})
+
+
+def _rtdetr() -> RTDetrForObjectDetection:
+    resnet = RTDetrResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], layer_type="basic", out_indices=[2, 3, 4]
+    )
+    return RTDetrForObjectDetection(RTDetrConfig(backbone_config=resnet, decoder_layers=1, **_SMALL))
+
+
+def _dfine() -> DFineForObjectDetection:
+    hgnet = HGNetV2Config(
+        embedding_size=8, stem_channels=[3, 8, 8], hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1],
+        stage_in_channels=[8, 8, 8, 8], stage_mid_channels=[8, 8, 8, 8], stage_out_channels=[8, 8, 8, 8],
+        stage_num_blocks=[1, 1, 1, 1], stage_numb_of_layers=[1, 1, 1, 1], out_features=["stage2", "stage3", "stage4"],
+    )  # fmt: skip
+    return DFineForObjectDetection(
+        DFineConfig(backbone_config=hgnet, decoder_layers=2, decoder_n_points=[2, 2, 2], **_SMALL)
+    )
 
 
 def save(model: torch.nn.Module, folder: Path, processor: dict) -> Path:
@@ -110,36 +135,6 @@ def save(model: torch.nn.Module, folder: Path, processor: dict) -> Path:
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     return folder
-
-
-def colours_of(points: int) -> np.ndarray:
-    """(N, 3) directions from grey, far apart; none towards black, which is what lies beyond the image."""
-    place = np.arange(points)
-    height = 0.95 - 1.05 * (place + 0.5) / points
-    turn = place * np.pi * (3 - 5**0.5)
-    across = np.sqrt(1 - height**2)
-    local = np.stack([across * np.cos(turn), across * np.sin(turn), height], axis=1)
-    axes = np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]]) / np.sqrt([[2], [6], [3]])
-    return local @ axes
-
-
-def draw_dots(points: np.ndarray, width: int, height: int, spread: float) -> np.ndarray:
-    """An RGB image with a soft dot for each of the points (N, 2), px; NaN are left out."""
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    image = np.full((height, width, 3), float(GREY))
-    for point, colour in zip(points, colours_of(len(points)), strict=True):
-        if np.isfinite(point).all():
-            near = np.exp(-((x - point[0]) ** 2 + (y - point[1]) ** 2) / (2 * spread**2))
-            image += CONTRAST * near[..., None] * colour
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def seen_at(points: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Where `dot_network` and exact decoding put dots that are at `points` (N, 2), in the crop of `box` xyxy."""
-    middle, size = (box[:2] + box[2:]) / 2, 1.25 * max((box[2:] - box[:2]) / (192, 256)) * np.array([192, 256])
-    corner, step = middle - size / 2, size / (191, 255)
-    place = ((points - corner) / step + 0.5) / 4
-    return corner + place * (191 / 47, 255 / 63) * step
 
 
 def _config(backbone: VitPoseBackboneConfig, points: int, simple: bool) -> VitPoseConfig:

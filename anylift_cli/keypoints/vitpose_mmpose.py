@@ -1,4 +1,4 @@
-"""ViTPose through mmpose, which runs in its own environment; `third_party/mmpose` says how it is set up."""
+"""ViTPose through mmpose, which runs in its own environment; `third_party/vitpose-mmpose` says how it is set up."""
 
 from __future__ import annotations
 

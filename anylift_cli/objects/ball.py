@@ -7,7 +7,7 @@ searched for discs, and the cheapest path through all of them is the ball's.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from anylift_cli.body.skeleton import K
 from anylift_cli.errors import UsageError
 from anylift_cli.geometry.cameras import project_camera, transform
 from anylift_cli.meshes.balls import Ball, ball_of, centre_from_outline, outline
-from anylift_cli.objects.base import ObjectOptions, ObjectTrack, Prompts, Target
+from anylift_cli.objects.base import Footage, ObjectOptions, ObjectTrack, Target
 from anylift_cli.objects.colours import Colours
 from anylift_cli.objects.disc_paths import best_path
 from anylift_cli.objects.discs import Discs, find_discs, fit_disc
@@ -44,25 +44,18 @@ for heads are round too."""
 class BallTracker:
     """Needs no weights; for meshes that are spheres."""
 
-    name = f"discs of the ball's colours (opencv {cv2.__version__})"
+    def __init__(self, options: ObjectOptions) -> None:
+        self.name = f"discs of the ball's colours (opencv {cv2.__version__})"
 
-    def track(
-        self,
-        video: Path,
-        targets: list[Target],
-        keypoints: KeypointsArtifact,
-        cameras: CamerasArtifact,
-        prompts: Prompts,
-        options: ObjectOptions,
-        progress: Progress,
-    ) -> list[ObjectTrack]:
+    def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`.
 
         Raises:
             UsageError: an object that is no ball.
         """
+        video, keypoints = footage.video, footage.keypoints
         scale = min(1.0, MAX_SIZE / int(keypoints.image_size.max()))
-        lenses = np.diag([scale, scale, 1.0]) @ cameras.K
+        lenses = np.diag([scale, scale, 1.0]) @ footage.cameras.K
         seekers = [_Seeker(target, lenses) for target in targets]
         rows = sorted({anchor.row for target in targets for anchor in target.anchors})
         for row, frame in zip(rows, read_frames_at(video, keypoints.frame_index[rows], MAX_SIZE), strict=True):
@@ -74,7 +67,7 @@ class BallTracker:
                 for seeker in seekers:
                     seeker.look(row, frame.image, heads)
                 task.advance()
-        return [seeker.result(cameras, scale) for seeker in seekers]
+        return [seeker.result(footage.cameras, scale) for seeker in seekers]
 
 
 class _Seeker:

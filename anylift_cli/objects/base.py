@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from anylift_cli.meshes.reading import Mesh
     from anylift_cli.progress import Progress
 
+BY_SHAPE = "by-shape"
+
 
 @dataclass(frozen=True)
 class ObjectOptions:
@@ -21,10 +24,12 @@ class ObjectOptions:
     Attributes:
         backend: entry point of the group `anylift.objects`.
         points: at most so many points are followed on an object at a time.
+        others: backend that "by-shape" gives everything to that is no ball.
     """
 
-    backend: str = "by-shape"
+    backend: str = BY_SHAPE
     points: int = 80
+    others: str = "lucas-kanade"
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,24 @@ class ObjectTrack:
     confidence: np.ndarray
 
 
+@dataclass(frozen=True)
+class Footage:
+    """What trackers look at.
+
+    Attributes:
+        video: the file.
+        keypoints, cameras: of the same frames, `keypoints.frame_index`.
+        tracks: file of another tool's point tracks, for the trackers that read one, or None.
+    """
+
+    video: Path
+    keypoints: KeypointsArtifact
+    cameras: CamerasArtifact
+    tracks: Path | None = None
+
+
 class ObjectTracker(Protocol):
-    """A backend of the group `anylift.objects`; made without arguments.
+    """A backend of the group `anylift.objects`; made of its `ObjectOptions`.
 
     Attributes:
         name: for provenance, with the version of the model or library.
@@ -106,17 +127,8 @@ class ObjectTracker(Protocol):
 
     name: str
 
-    def track(
-        self,
-        video: Path,
-        targets: list[Target],
-        keypoints: KeypointsArtifact,
-        cameras: CamerasArtifact,
-        prompts: Prompts,
-        options: ObjectOptions,
-        progress: Progress,
-    ) -> list[ObjectTrack]:
-        """Follow every target over the frames `keypoints.frame_index`.
+    def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
+        """Follow every target over all frames.
 
         Raises:
             AnyliftError: the video, or a file that this tracker reads, cannot be read.

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.foreign.pieces import Clip, Solved, solved_pieces
 from anylift_cli.geometry.cameras import project_camera, transform
 from anylift_cli.meshes.surface import cast, spread
-from anylift_cli.objects.base import Anchor, ObjectOptions, ObjectTrack, Prompts, Target
+from anylift_cli.objects.base import Anchor, Footage, ObjectOptions, ObjectTrack, Target
 from anylift_cli.objects.delta_program import HALF, DeltaProgram, TrackPiece, tracks_in
 from anylift_cli.objects.track_poses import poses_of_tracks
 from anylift_cli.progress import Progress
@@ -27,20 +26,13 @@ _LEAST_TRACKS = 8
 
 
 class DeltaTracks:
-    """Takes the tracks that start on an object as its points: those of `prompts.tracks`, else DELTA is run."""
+    """Takes the tracks that start on an object as its points: those of a file where one is given, else DELTA is run."""
 
-    name = "DELTA tracks"
+    def __init__(self, options: ObjectOptions) -> None:
+        self._wanted = options.points
+        self.name = "DELTA tracks"
 
-    def track(
-        self,
-        video: Path,
-        targets: list[Target],
-        keypoints: KeypointsArtifact,
-        cameras: CamerasArtifact,
-        prompts: Prompts,
-        options: ObjectOptions,
-        progress: Progress,
-    ) -> list[ObjectTrack]:
+    def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`.
 
         Raises:
@@ -48,17 +40,18 @@ class DeltaTracks:
             MissingDependencyError: no file of tracks, and DELTA is not set up here.
             AnyliftError: not a file of DELTA, or of another video; DELTA failed.
         """
-        if prompts.tracks is None:
-            clip = Clip(video, keypoints.frame_index, tuple(keypoints.image_size.tolist()))
+        keypoints = footage.keypoints
+        if footage.tracks is None:
+            clip = Clip(footage.video, keypoints.frame_index, tuple(keypoints.image_size.tolist()))
             source = solved_pieces(DeltaProgram(), clip, progress)
         else:
-            pixels, visible = read_tracks(prompts.tracks, keypoints.image_size, keypoints.frame_index)
+            pixels, visible = read_tracks(footage.tracks, keypoints.image_size, keypoints.frame_index)
             whole = TrackPiece(rows=np.arange(len(pixels)), pixels=pixels, visible=visible)
             source = nullcontext(Solved("", [whole]))
         tracks = []
         with source as solved, progress.task("objects: poses of tracks", total=len(targets), unit="objects") as task:
             for target in targets:
-                tracks.append(follow(target, solved.pieces, cameras.K, options.points))
+                tracks.append(follow(target, solved.pieces, footage.cameras.K, self._wanted))
                 task.advance()
         return tracks
 

@@ -7,16 +7,16 @@ object, new ones are taken. An object that is lost is looked for by the features
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
+from anylift_cli.artifacts import KeypointsArtifact
 from anylift_cli.body.skeleton import K as POINT
 from anylift_cli.meshes.reading import Mesh
 from anylift_cli.meshes.surface import cast, spread
-from anylift_cli.objects.base import ObjectOptions, ObjectTrack, Prompts, Target
+from anylift_cli.objects.base import Footage, ObjectOptions, ObjectTrack, Target
 from anylift_cli.objects.features import Recogniser
 from anylift_cli.objects.pnp import PointPose, pose_from_points
 from anylift_cli.objects.track_poses import LEAST_INLIERS, enough, track_confidence
@@ -44,27 +44,18 @@ _ARM = 0.06
 
 
 class LucasKanade:
-    """The default tracker: no weights, no download."""
+    """Needs no weights; for whatever has texture."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ObjectOptions) -> None:
+        self._wanted = options.points
         self.name = f"lucas-kanade (opencv {cv2.__version__})"
 
-    def track(
-        self,
-        video: Path,
-        targets: list[Target],
-        keypoints: KeypointsArtifact,
-        cameras: CamerasArtifact,
-        prompts: Prompts,
-        options: ObjectOptions,
-        progress: Progress,
-    ) -> list[ObjectTrack]:
+    def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`."""
-        longest = int(keypoints.image_size.max())
-        scale = min(1.0, MAX_SIZE / longest)
-        shrink = np.diag([scale, scale, 1.0])
-        K = shrink @ cameras.K
-        followers = [_Follower(target, len(K), options.points) for target in targets]
+        video, keypoints = footage.video, footage.keypoints
+        scale = min(1.0, MAX_SIZE / int(keypoints.image_size.max()))
+        K = np.diag([scale, scale, 1.0]) @ footage.cameras.K
+        followers = [_Follower(target, len(K), self._wanted) for target in targets]
         rows = sorted({anchor.row for target in targets for anchor in target.anchors})
         for row, frame in zip(rows, read_frames_at(video, keypoints.frame_index[rows], MAX_SIZE), strict=True):
             grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)

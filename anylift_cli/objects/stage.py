@@ -10,7 +10,16 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, ObjectsArt
 from anylift_cli.errors import AnyliftError, NothingFoundError, UsageError
 from anylift_cli.meshes.reading import Mesh, read_object
 from anylift_cli.meshes.symmetry import symmetries
-from anylift_cli.objects.base import Anchor, ObjectFiles, ObjectOptions, ObjectTrack, ObjectTracker, Prompts, Target
+from anylift_cli.objects.base import (
+    Anchor,
+    Footage,
+    ObjectFiles,
+    ObjectOptions,
+    ObjectTrack,
+    ObjectTracker,
+    Prompts,
+    Target,
+)
 from anylift_cli.objects.mask_pose import anchor_from_mask
 from anylift_cli.objects.prompts import anchors_from, read_points
 from anylift_cli.plugins import load_backend
@@ -44,8 +53,8 @@ def run_objects(
             "run `anylift cameras` on these keypoints",
         )
     targets = read_targets(prompts, cameras.K, keypoints.frame_index)
-    tracker: ObjectTracker = load_backend("anylift.objects", options.backend)()
-    tracks = tracker.track(video, targets, keypoints, cameras, prompts, options, progress)
+    tracker: ObjectTracker = load_backend("anylift.objects", options.backend)(options)
+    tracks = tracker.track(Footage(video, keypoints, cameras, prompts.tracks), targets, progress)
     for target, track in zip(targets, tracks, strict=True):
         if not (track.confidence > 0).any():
             raise NothingFoundError(f"'{target.name}' cannot be followed in {video}", _HINT)

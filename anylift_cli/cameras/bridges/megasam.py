@@ -9,37 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
-from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.cameras.bridges.joining import CameraPiece
-from anylift_cli.cameras.bridges.solving import piece_of, solve_by
+from anylift_cli.cameras.bridges.solving import CameraProgram, piece_of
 from anylift_cli.cameras.imports.megasam import median_depths, read_megasam
 from anylift_cli.cameras.imports.path import with_size
 from anylift_cli.errors import AnyliftError
 from anylift_cli.foreign.pieces import STILLS
 from anylift_cli.foreign.tools import MEGASAM
-from anylift_cli.progress import Progress
 
 
-class MegasamCameras:
-    """A backend of the group `anylift.cameras`."""
-
-    def solve(
-        self, video: Path, keypoints: KeypointsArtifact, options: CameraOptions, progress: Progress
-    ) -> CamerasArtifact:
-        """See `solve_by`."""
-        return solve_by(MegasamProgram(), video, keypoints, options, progress)
-
-
-class MegasamProgram:
+class MegasamCameras(CameraProgram):
     """See `Program`. MegaSaM writes the first 1,000 frames that it is given and says nothing of the others."""
 
     tool = MEGASAM
-    kept = CameraPiece
-    max_size = 1280
-
-    def __init__(self, most: int = 1000, overlap: int = 100) -> None:
-        self.most, self.overlap = most, overlap
 
     @property
     def cwd(self) -> Path:
@@ -73,9 +55,7 @@ class MegasamProgram:
         path = read_megasam(file, size)
         if len(path.places) != len(rows):
             raise AnyliftError(f"{file} has {len(path.places)} poses for {len(rows)} images", "is the disk full?")
-        piece = piece_of(path, rows, str(file), median_depths(file))
-        piece.K = with_size(file, piece.K, size, video)
-        return piece
+        return piece_of(file, path, rows, with_size(file, path.K, size, video), median_depths(file))
 
     def leftovers(self, work: Path) -> Iterable[Path]:
         return self._output(work), self.cwd / "reconstructions" / _scene(work)

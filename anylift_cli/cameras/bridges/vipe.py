@@ -9,36 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
-from anylift_cli.cameras.base import CameraOptions
 from anylift_cli.cameras.bridges.joining import CameraPiece
-from anylift_cli.cameras.bridges.solving import piece_of, solve_by
+from anylift_cli.cameras.bridges.solving import CameraProgram, piece_of
 from anylift_cli.cameras.imports.path import with_size
 from anylift_cli.cameras.imports.vipe import read_vipe
 from anylift_cli.foreign.pieces import STILLS
 from anylift_cli.foreign.tools import VIPE
-from anylift_cli.progress import Progress
 
 
-class VipeCameras:
-    """A backend of the group `anylift.cameras`."""
-
-    def solve(
-        self, video: Path, keypoints: KeypointsArtifact, options: CameraOptions, progress: Progress
-    ) -> CamerasArtifact:
-        """See `solve_by`."""
-        return solve_by(VipeProgram(), video, keypoints, options, progress)
-
-
-class VipeProgram:
+class VipeCameras(CameraProgram):
     """See `Program`. ViPE has room for 1,024 keyframes, and keeps all images in memory."""
 
     tool = VIPE
-    kept = CameraPiece
-    max_size = 1280
-
-    def __init__(self, most: int = 1000, overlap: int = 100) -> None:
-        self.most, self.overlap = most, overlap
 
     @property
     def cwd(self) -> Path:
@@ -56,9 +38,8 @@ class VipeProgram:
 
     def result(self, work: Path, rows: range, size: tuple[int, int], video: tuple[int, int]) -> CameraPiece:
         file = work / "out" / "pose" / f"{STILLS.name}.npz"
-        piece = piece_of(read_vipe(file, size), rows, str(file))
-        piece.K = with_size(file, piece.K, size, video)
-        return piece
+        path = read_vipe(file, size)
+        return piece_of(file, path, rows, with_size(file, path.K, size, video))
 
     def leftovers(self, work: Path) -> Iterable[Path]:
         return ()
