@@ -201,7 +201,9 @@ def _joined(folder: str, path: str) -> str:
 def _is_below(path: str) -> bool:
     """Whether a path stays in the folder that it is put into."""
     pure = PurePosixPath(path.replace("\\", "/"))
-    return _is_writable(path) and bool(pure.name) and not pure.is_absolute() and ".." not in pure.parts and ":" not in path
+    return (
+        _is_writable(path) and bool(pure.name) and not pure.is_absolute() and ".." not in pure.parts and ":" not in path
+    )
 
 
 def _is_writable(path: str) -> bool:

@@ -398,7 +398,14 @@ def weight_archives(folder: Path) -> list[Path]:
 
 def clip_lists(folder: Path) -> list[Path]:
     """Manifests of a batch, and the lines that a batch has written."""
-    row = {"video": "day 1/a.mp4", "name": "one/a", "height": 1.7, "start": 1, "cameras": "still", "object": ["a=b.obj"]}
+    row = {
+        "video": "day 1/a.mp4",
+        "name": "one/a",
+        "height": 1.7,
+        "start": 1,
+        "cameras": "still",
+        "object": ["a=b.obj"],
+    }
     (folder / "clips.csv").write_text(
         "video,name,height,start,end,person,cameras,focal\na.mp4,one/a,1.68,,12.5,all,,1200\n"
         'c/b.mp4,"two, b",1.81,3,,,solved/b.npz,\ns3://bucket/c.mov,,,,,2,still,\n'
