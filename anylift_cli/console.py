@@ -79,8 +79,9 @@ def print_error(error: AnyliftError) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print strict JSON on stdout; values that are not finite become null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    """Print strict JSON on stdout; values that are not finite become null, file names that are no text keep escapes."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _finite(value: Any) -> Any:

@@ -11,13 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hostile import files
 from hostile.parsers import PARSERS, Cases, Parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from anylift_cli.artifacts.base import read_npz
+from anylift_cli.cameras.imports.read import read_path
 from anylift_cli.errors import AnyliftError
+from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.foreign.unpickle import load_npz_member, load_pickle
 from anylift_cli.video import probe, read_frames
 from anylift_cli.weights_store.fetching import import_file
@@ -81,6 +86,12 @@ COCO = {"image_id": 1, "keypoints": [1.0] * 51}
             "instance_info": [{"frame_id": 1, "instances": [{"keypoints": [[1, 2]], "keypoint_scores": [1]}]}]})),
         ("keypoints", "times.trc", "PathFileType\n\n10\t10\n#\tTime\tNose\t\t\n\n1\tnan\t50\t60\t0\n"),
         ("keypoints", "rate.trc", "PathFileType\n\ninf\t10\n#\tTime\tNose\t\t\n\n1\t0\t50\t60\t0\n"),
+        ("BVH", "count.bvh", "HIERARCHY\nROOT a\n{\nOFFSET 0 0 0\nCHANNELS 1 Xposition\n}\nMOTION\n"
+            f"Frames: {LONG[:400]}\nFrame Time: 0.1\n0\n"),
+        ("clip lists", "deep.jsonl", DEEP),
+        ("clip lists", "half.jsonl", json.dumps({"video": "\ud800.mp4"})),
+        ("clip lists", "nowhere.jsonl", json.dumps({"video": "a.mp4", "name": "a\0"})),
+        ("clip lists", "long.csv", f"video\n{'a' * 200_000}\n"),
         ("meshes", "none.ply", "ply\nelement vertex 1\nend_header\n"),
         ("points", "points.json", DEEP),
         ("points", "points.json", '{"box": {"frame": [0, 1, 2]}}'),
@@ -119,14 +130,35 @@ def test_manifests_that_are_no_toml(tmp_path, content):
         {"fps": np.zeros((0, 3))},
         {"fps": np.array([30.0, 30.0])},
         {"floor_z": np.array(["a", "b"])},
+        {"clip_name": np.full(2, 2**31, np.uint32).view("<U1")},
+        {"clip_name": np.zeros((2**40, 0))},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 def test_motion_capture_with_odd_tables(tmp_path, changes):
     arrays = read_npz(files.mocap(tmp_path))
     np.savez(tmp_path / "mocap.npz", **{**arrays, **changes})
-    with pytest.raises(AnyliftError, match=r"mocap\.npz"):
-        parser("motion capture").read(tmp_path / "mocap.npz")
+    for read in (parser("motion capture").read, read_motion):
+        with pytest.raises(AnyliftError, match=r"mocap\.npz"):
+            read(tmp_path / "mocap.npz")
+
+
+def test_cameras_that_are_mirrors(tmp_path):
+    cameras = files.cameras()
+    cameras.world_from_camera[1, :3, 0] *= -1
+    cameras.save(tmp_path / "cameras.npz")
+    with pytest.raises(AnyliftError, match=r"cameras\.npz: pose 1 is not a rotation"):
+        read_path(tmp_path / "cameras.npz", probe(files.video(tmp_path)))
+
+
+def test_networks_of_more_layers_than_weights(tmp_path):
+    for path in files.checkpoints(tmp_path):
+        with safe_open(path, framework="pt") as stored:
+            manifest = json.loads(stored.metadata()["manifest"])
+        manifest["network"]["layers"] = 2**31
+        save_file({"a": torch.zeros(1)}, path, {"manifest": json.dumps(manifest)})
+        with pytest.raises(AnyliftError, match=path.name):
+            parser("checkpoints").read(path)
 
 
 @pytest.mark.parametrize("file", ["cameras.bin", "images.bin"])

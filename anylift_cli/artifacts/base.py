@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -169,7 +170,17 @@ def read_npz(path: Path | str, only: set[str] | None = None) -> dict[str, np.nda
         with zipfile.ZipFile(path) as archive:
             _check_size(path, _declared(path, archive), only)
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files if only is None or name in only}
+            found = {name: stored[name] for name in stored.files if only is None or name in only}
+    for name, value in found.items():
+        if value.dtype.kind == "U" and not _is_text(value):
+            raise AnyliftError(f"{path}: '{name}' holds characters that there are none of")
+    return found
+
+
+def _is_text(value: np.ndarray) -> bool:
+    """Whether all of its characters are such; numpy does not look at them until it prints one."""
+    numbers = np.frombuffer(value.tobytes(), np.dtype(np.uint32).newbyteorder(value.dtype.byteorder))
+    return not numbers.size or int(numbers.max()) <= sys.maxunicode
 
 
 @contextmanager
@@ -220,7 +231,8 @@ def _declared(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int
 def _check_size(path: Path, declared: dict[str, tuple[tuple[int, ...], np.dtype]], only: set[str] | None) -> None:
     limit = unpacked_limit(path.stat().st_size, MAX_TOTAL_BYTES)
     wanted = [declared[name] for name in declared if only is None or name in only]
-    if sum(int(np.prod(shape, dtype=object)) * dtype.itemsize for shape, dtype in wanted) > limit:
+    sizes = [int(np.prod([length or 1 for length in shape], dtype=object)) * dtype.itemsize for shape, dtype in wanted]
+    if sum(sizes) > limit:
         raise AnyliftError(f"{path} declares more than {limit >> 20} MiB of arrays; refusing to read it")
 
 

@@ -83,7 +83,7 @@ def _clips_of(given: str) -> Iterator[Clip]:
         files = [file for file in _files_below(path) if file.suffix.lower() in VIDEO_SUFFIXES]
         yield from (_clip(str(file.absolute()), file.relative_to(path).as_posix()) for file in files)
     elif path.suffix.lower() in MANIFESTS and path.is_file():
-        yield from _manifest(path.read_text(encoding="utf-8-sig"), given, str(path.absolute().parent))
+        yield from _manifest(path.read_bytes(), given, str(path.absolute().parent))
     elif path.is_file():
         yield _clip(str(path.absolute()), path.name)
     elif _MAGIC.search(given):
@@ -124,7 +124,7 @@ def _before_magic(parts: Sequence[str]) -> list[str]:
 def _remote_clips(url: str) -> Iterator[Clip]:
     system, path = file_system(url)
     if PurePosixPath(path).suffix.lower() in MANIFESTS:
-        yield from _manifest(system.cat_file(path).decode("utf-8-sig"), url, url.rsplit("/", 1)[0])
+        yield from _manifest(system.cat_file(path), url, url.rsplit("/", 1)[0])
         return
     if _MAGIC.search(path):
         root, files = "/".join(_before_magic(path.split("/"))), system.glob(path)
@@ -142,13 +142,17 @@ def _clip(source: str, file: str) -> Clip:
     return Clip(PurePosixPath(file).with_suffix("").as_posix(), source)
 
 
-def _manifest(text: str, manifest: str, folder: str) -> Iterator[Clip]:
+def _manifest(content: bytes, manifest: str, folder: str) -> Iterator[Clip]:
     """The clips that the rows name; paths are relative to the manifest."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{manifest} is no text in UTF-8", "save it as UTF-8") from error
     for line, row in _rows(text, manifest):
         given = {str(key).strip().lstrip("-").replace("_", "-"): value for key, value in row.items() if key}
         given = {key: value for key, value in given.items() if value not in (None, "")}
         video, name = given.pop("video", None), given.pop("name", None)
-        if not isinstance(video, str):
+        if not isinstance(video, str) or not PurePosixPath(video).name or not _is_writable(video):
             raise UsageError(f"{manifest}, line {line}: there is no `video`", "name the file or URL of the clip")
         source = video if is_url(video) else _joined(folder, video)
         clip = _clip(source, video if name is None and _is_below(video) else PurePosixPath(video).name)
@@ -166,17 +170,22 @@ def _rows(text: str, manifest: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Number of the line and what it says."""
     if manifest.lower().endswith(".csv"):
         reader = csv.DictReader(text.splitlines())
-        for row in reader:
-            if None in row:
-                raise UsageError(f"{manifest}, line {reader.line_num}: more cells than columns", "put quotes around it")
-            yield reader.line_num, row
+        try:
+            for row in reader:
+                if None in row:
+                    raise UsageError(
+                        f"{manifest}, line {reader.line_num}: more cells than columns", "put quotes around it"
+                    )
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise UsageError(f"{manifest}, line {reader.line_num}: {error}", "is it a CSV file?") from error
         return
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{manifest}, line {number} is no JSON: {error}", "write one object a line") from error
         if not isinstance(row, dict):
             raise UsageError(f"{manifest}, line {number} is no JSON object", 'such as {"video": "a.mp4"}')
@@ -192,7 +201,17 @@ def _joined(folder: str, path: str) -> str:
 def _is_below(path: str) -> bool:
     """Whether a path stays in the folder that it is put into."""
     pure = PurePosixPath(path.replace("\\", "/"))
-    return bool(pure.name) and not pure.is_absolute() and ".." not in pure.parts and ":" not in path
+    return (
+        _is_writable(path) and bool(pure.name) and not pure.is_absolute() and ".." not in pure.parts and ":" not in path
+    )
+
+
+def _is_writable(path: str) -> bool:
+    """Whether a text can be a path: JSON also has half characters and zeros."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _told_apart(clips: list[Clip]) -> list[Clip]:
@@ -207,4 +226,4 @@ def _told_apart(clips: list[Clip]) -> list[Clip]:
 
 
 def _digest(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big")

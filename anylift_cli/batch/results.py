@@ -22,6 +22,9 @@ RESULTS = "results.jsonl"
 _PATTERN = "results*.jsonl"
 _EVERY = 20.0
 """Seconds between two uploads of the lines, where they cannot be appended."""
+_NUMBER = (int, float, type(None))
+_TYPES = {"clip": str, "status": str, "quality": dict, "total_seconds": _NUMBER, "severity": _NUMBER}
+"""Of what is read again."""
 
 
 def results_name(number: int, count: int) -> str:
@@ -36,9 +39,9 @@ def read_results(place: str) -> dict[str, dict[str, Any]]:
         for line in text.splitlines():
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(record, dict) and isinstance(record.get("clip"), str):
+            if _is_record(record):
                 before = found.get(record["clip"])
                 if before is None or str(before.get("finished")) <= str(record.get("finished")):
                     found[record["clip"]] = record
@@ -61,7 +64,7 @@ class Log:
         try:
             with FileLock(f"{self.file}.lock"), open(self.file, "ab+") as stream:
                 start = "" if _ends_a_line(stream) else "\n"
-                stream.write(f"{start}{line}\n".encode())
+                stream.write(f"{start}{line}\n".encode("utf-8", "backslashreplace"))
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
@@ -112,6 +115,14 @@ def _texts(place: str) -> Sequence[str]:
         return [file.read_text(encoding="utf-8", errors="replace") for file in files]
     system, path = file_system(place)
     return [system.cat_file(file).decode("utf-8", "replace") for file in sorted(system.glob(f"{path}/{_PATTERN}"))]
+
+
+def _is_record(line: Any) -> bool:
+    """Whether a line says what came of a clip."""
+    if not isinstance(line, dict) or "clip" not in line:
+        return False
+    fits = all(isinstance(line[name], kind) for name, kind in _TYPES.items() if name in line)
+    return fits and all(isinstance(figures, dict) for figures in line.get("quality", {}).values())
 
 
 def _ends_a_line(stream: Any) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +120,16 @@ def lift_clip(job: Job, progress: Progress = SILENT) -> Record:
         raise
     except Exception as error:
         record = failed(job, explained(error))
+    if record.status == DONE:
+        _settle()
     return replace(record, total_seconds=round(time.perf_counter() - started, 3), worker=_here(), finished=_now())
+
+
+@cache
+def _settle() -> None:
+    """Once: what the first clip has loaded stays, and collections between stages need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _lifted(job: Job, progress: Progress) -> Record:

@@ -187,8 +187,8 @@ class _Parser:
 
     def number(self, word: str, whole: bool = False) -> float:
         try:
-            value = int(word) if whole else float(word)
-        except ValueError as error:
+            value = float(int(word) if whole else word)
+        except (ValueError, OverflowError) as error:
             raise self.error(f"'{word[:40]}' is not a number") from error
         if not math.isfinite(value) or (whole and value < 0):
             raise self.error(f"'{word[:40]}' is not a usable number")

@@ -59,6 +59,8 @@ def save(stage: Usd.Stage, path: Path) -> None:
     """
     try:
         stage.GetRootLayer().Export(str(path))
+    except UnicodeEncodeError as error:
+        raise OSError(errno.EILSEQ, "OpenUSD cannot write below a name that is no Unicode text") from error
     except Tf.ErrorException as error:
         full = os.strerror(errno.ENOSPC) in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error).strip()) from error

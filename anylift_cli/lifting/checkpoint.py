@@ -77,7 +77,7 @@ def read_manifest(path: Path, kinds: Kinds = MULTI_VIEW) -> dict[str, Any]:
 
     try:
         with safe_open(str(path), framework="pt") as stored:
-            header = stored.metadata() or {}
+            header, tensors = stored.metadata() or {}, len(stored.keys())
     except FileNotFoundError as error:
         raise AnyliftError(f"{path} does not exist", "give a checkpoint made by `anylift train`") from error
     except (SafetensorError, OSError) as error:
@@ -91,8 +91,10 @@ def read_manifest(path: Path, kinds: Kinds = MULTI_VIEW) -> dict[str, Any]:
                     f"{_short(expected)}",
                     "train it again with this version, or use the version that made it",
                 )
+        if manifest["network"]["layers"] > tensors:
+            raise ValueError("more layers than it has weights")
         _network_of(path, manifest, kinds)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise AnyliftError(
             f"{path} has no anylift manifest ({error})", "give a checkpoint made by `anylift train`"
         ) from error

@@ -394,3 +394,29 @@ def weight_archives(folder: Path) -> list[Path]:
     np.savez(stream, a=np.zeros(3))
     (folder / "SMPL_FEMALE.pkl").write_bytes(stream.getvalue())
     return [folder / "SMPL.zip", folder / "SMPL_FEMALE.pkl"]
+
+
+def clip_lists(folder: Path) -> list[Path]:
+    """Manifests of a batch, and the lines that a batch has written."""
+    row = {
+        "video": "day 1/a.mp4",
+        "name": "one/a",
+        "height": 1.7,
+        "start": 1,
+        "cameras": "still",
+        "object": ["a=b.obj"],
+    }
+    (folder / "clips.csv").write_text(
+        "video,name,height,start,end,person,cameras,focal\na.mp4,one/a,1.68,,12.5,all,,1200\n"
+        'c/b.mp4,"two, b",1.81,3,,,solved/b.npz,\ns3://bucket/c.mov,,,,,2,still,\n'
+    )
+    (folder / "clips.jsonl").write_text(f"{json.dumps(row)}\n\n{json.dumps({'video': 'b.mp4', 'person': 'all'})}\n")
+    figures = {"reprojection_percent": 0.9, "jitter_mm": 3, "frames": 12}
+    record = {
+        "clip": "day 1/a", "video": "/v/a.mp4", "status": "done", "seconds": {"lift": 1.5}, "total_seconds": 3.5,
+        "quality": {"day 1/a.npz": figures}, "rating": "fair", "severity": 0.4, "thumbnail": "day 1/a.jpg",
+        "finished": "2026-01-01T00:00:00+00:00", "attempts": 1,
+    }  # fmt: skip
+    failed = {"clip": "b", "video": "b.mp4", "status": "failed", "exit_code": 1, "reason": "damaged", "hint": "copy it"}
+    (folder / "results.jsonl").write_text(f"{json.dumps(record)}\n{json.dumps(failed)}\n")
+    return [folder / "clips.csv", folder / "clips.jsonl", folder / "results.jsonl"]

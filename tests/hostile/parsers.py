@@ -157,6 +157,23 @@ def read_manifest(path: Path) -> None:
     external_weights(path)
 
 
+def read_clips(path: Path) -> None:
+    """As `anylift batch` does: before any work, and for its page afterwards."""
+    from anylift_cli.batch.clips import find_clips, in_shard
+    from anylift_cli.batch.results import read_results
+    from anylift_cli.report.batch_page import batch_page
+
+    if path.name == "results.jsonl":
+        batch_page("page", list(read_results(str(path.parent)).values())).encode()
+        return
+    clips = find_clips([str(path)])
+    in_shard(clips, 1, 3)
+    _rows().check_names(clips)
+    for clip in clips:
+        with suppress(AnyliftError):
+            _rows().values(clip)
+
+
 def import_weights(path: Path) -> None:
     """`anylift weights import`; nothing may come to lie outside of the weights' folder."""
     from anylift_cli.weights_store.fetching import import_file
@@ -185,8 +202,9 @@ PARSERS = {
         Parser("checkpoints (safetensors)", files.checkpoints, read_checkpoint, 1),
         Parser("body models (npz, pickle)", files.bodies, read_body, 3),
         Parser("motion capture (npz)", lambda folder: [files.mocap(folder)], read_mocap, 8),
-        Parser("points.json", files.points, read_points, 16),
-        Parser("manifest.toml", files.manifests, read_manifest, 14),
+        Parser("points.json", files.points, read_points, 13),
+        Parser("manifest.toml", files.manifests, read_manifest, 12),
+        Parser("clip lists (CSV, JSON Lines)", files.clip_lists, read_clips, 5),
         Parser("weights archives (zip)", files.weight_archives, import_weights, 4),
     )
 }
@@ -232,6 +250,15 @@ def _info():
     from anylift_cli.video import probe
 
     return probe(_video())
+
+
+@cache
+def _rows():
+    from anylift_cli.commands.batch import OF_THE_BATCH
+    from anylift_cli.commands.batch_options import RowOptions
+    from anylift_cli.commands.run import run
+
+    return RowOptions(run, OF_THE_BATCH)
 
 
 @cache

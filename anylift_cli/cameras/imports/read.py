@@ -10,7 +10,7 @@ from anylift_cli.artifacts import CamerasArtifact
 from anylift_cli.artifacts.base import declared_arrays, read_meta
 from anylift_cli.cameras.imports.megasam import KEYS as MEGASAM
 from anylift_cli.cameras.imports.megasam import read_megasam
-from anylift_cli.cameras.imports.path import CameraPath, with_size
+from anylift_cli.cameras.imports.path import CameraPath, rigid, with_size
 from anylift_cli.cameras.imports.trajectories import read_trajectory
 from anylift_cli.cameras.imports.tram import read_tram
 from anylift_cli.cameras.imports.vipe import KEYS as VIPE
@@ -86,7 +86,7 @@ def _own(path: Path, video: tuple[int, int]) -> CameraPath:
         "anylift",
         cameras.timestamps,
         True,
-        cameras.world_from_camera,
+        rigid(path, cameras.world_from_camera),
         metric=cameras.meta.get("scale") == "metric",
         K=with_size(path, cameras.K, tuple(cameras.image_size), video),
         up=cameras.up,

@@ -22,14 +22,20 @@ def read_mocap(path: Path, stored: Mapping[str, np.ndarray], clip: str | None) -
         UsageError: no clip named, or none of that name.
         AnyliftError: a missing or malformed array, or a clip that leaves the file.
     """
-    kind, names = "mocap", [str(name) for name in stored["clip_name"]]
-    if clip not in names:
+    kind, names = "mocap", stored["clip_name"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise AnyliftError(f"{path}: 'clip_name' is no list of names")
+    if clip is None or not (names == clip).any():
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         asked = f"has no clip '{clip}'" if clip else f"holds {len(names)} clips"
-        raise UsageError(f"{path} {asked}", f"name one as {path}#{names[0] if names else 'CLIP'}; there are {some}")
+        raise UsageError(
+            f"{path} {asked}", f"name one as {path}#{names[0] if len(names) else 'CLIP'}; there are {some}"
+        )
     wanted = {"joints": "N 24 3", "clip_start": "C", "clip_len": "C", "fps": ""}
     joints, starts, lengths, rate = arrays_of(path, kind, stored, wanted)
-    index = names.index(clip)
+    if len(starts) != len(names):
+        raise AnyliftError(f"{path}: {len(names)} names of clips and {len(starts)} clips")
+    index = int(np.argmax(names == clip))
     start, length = int(starts[index]), int(lengths[index])
     if start < 0 or length < 1 or start + length > len(joints):
         raise AnyliftError(f"{path}: the clip '{clip}' leaves the file")
