@@ -16,6 +16,7 @@ from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_betw
 _CAMERA_DEVIATION = {
     "assumed": (10.0, 3.5),
     "pan axis": (1.5, 1.5),
+    "upright edges": (2.5, 1.0),
     "camera x axes": (4.0, 3.0),
     "given": (1.5, 1.5),
     "the imported file": (4.0, 3.0),
