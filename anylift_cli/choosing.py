@@ -12,7 +12,7 @@ from anylift_cli.plugins import backend_names, install_command
 
 AUTO = "auto"
 ORDER = {
-    "anylift.keypoints": ("vitpose", "mediapipe"),
+    "anylift.keypoints": ("mediapipe", "vitpose"),
     "anylift.cameras": ("megasam", "vipe", "moving"),
     "anylift.objects": ("delta", "lucas-kanade"),
     "anylift.lifters": ("diffusion", "optimize"),

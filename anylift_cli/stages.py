@@ -39,14 +39,15 @@ FILES_INSTEAD = ("anylift.keypoints", "anylift.cameras")
 
 
 def keypoints_stage(options: KeypointOptions) -> Stage:
-    """video → keypoints; "auto" is the best backend that is here.
+    """video → keypoints; "auto" is the best backend that is here, or the one for the network that is asked for.
 
     Raises:
         UsageError: no such backend, or a network that it does not have.
         MissingDependencyError: weights, or a program, that are not here.
     """
     if options.backend == AUTO:
-        return _best("anylift.keypoints", lambda name: keypoints_stage(replace(options, backend=name)))
+        names = ("vitpose",) if options.model is not None or options.flip_test else ()
+        return _best("anylift.keypoints", lambda name: keypoints_stage(replace(options, backend=name)), names)
     backend = _backend("anylift.keypoints", options.backend)
     if backend in TOOLS:
         backend = f"{backend} ({require(TOOLS[backend])})"

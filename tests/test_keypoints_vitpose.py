@@ -271,6 +271,13 @@ def test_networks_of_no_known_people_are_refused(tmp_path):
         VitPoseNetwork(tmp_path / "nine")
 
 
+def test_auto_takes_vitpose_where_its_network_is_chosen(weights, monkeypatch):
+    """Else MediaPipe, whose feet and 3D points are worth more (docs/backends.md)."""
+    monkeypatch.setenv("ANYLIFT_WEIGHTS", str(weights))
+    asked = [KeypointOptions("auto", **how) for how in ({}, {"model": "vitpose-base"}, {"flip_test": True})]
+    assert [keypoints_stage(one).options.backend for one in asked] == ["mediapipe", "vitpose", "vitpose"]
+
+
 def test_other_backends_refuse_a_choice_of_networks(tmp_path):
     with VideoWriter(tmp_path / "grey.mp4", 320, 240, 10) as writer:
         for _ in range(3):
