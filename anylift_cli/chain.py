@@ -18,7 +18,6 @@ from anylift_cli.artifacts.files import atomic_path, sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.export.base import exporter, takes_of
 from anylift_cli.export.take import Take
-from anylift_cli.lifting.base import JointOptions
 from anylift_cli.outputs import make_output
 from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
 from anylift_cli.progress import SILENT, Progress
@@ -26,9 +25,9 @@ from anylift_cli.request import Request
 from anylift_cli.stages import (
     cameras_stage,
     fit_stage,
-    joint_lift_stage,
     keypoints_stage,
     lift_stage,
+    lift_with_objects_stage,
     objects_stage,
     prompts_source,
 )
@@ -198,9 +197,8 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     if request.prompts is not None:
         inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
         things = {"objects": run(stages.objects, OBJECTS, **inputs, prompts=prompts_source(request.prompts))}
-    together = isinstance(request.lift, JointOptions)
-    lift = (joint_lift_stage if together else lift_stage)(request.lift, keypoints.value)
-    lifted = run(lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **(things if together else {}))
+    lift = (lift_with_objects_stage if things else lift_stage)(request.lift, keypoints.value)
+    lifted = run(lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **things)
     motions = []
     for person in range(len(keypoints.value.present)):
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
