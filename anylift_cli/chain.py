@@ -18,7 +18,6 @@ from anylift_cli.artifacts.files import atomic_path, sha256_of
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.export.base import exporter, takes_of
 from anylift_cli.export.take import Take
-from anylift_cli.lifting.base import JointOptions
 from anylift_cli.outputs import make_output
 from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
 from anylift_cli.progress import SILENT, Progress
@@ -26,9 +25,9 @@ from anylift_cli.request import Request
 from anylift_cli.stages import (
     cameras_stage,
     fit_stage,
-    joint_lift_stage,
     keypoints_stage,
     lift_stage,
+    lift_with_objects_stage,
     objects_stage,
     prompts_source,
 )
@@ -71,7 +70,7 @@ def run_chain(request: Request, progress: Progress = SILENT) -> list[ShotResult]
         keypoints_stage(request.keypoints),
         cameras_stage(request.cameras),
         objects_stage(request.objects, request.prompts),
-        (joint_lift_stage if _together(request) else lift_stage)(request.lift),
+        (lift_stage if request.prompts is None else lift_with_objects_stage)(request.lift),
         fit_stage(request.fit, with_objects=request.prompts is not None),
     )
     with work_folder(request.work_dir):
@@ -199,8 +198,7 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
     if request.prompts is not None:
         inputs = {"video": video, "keypoints": keypoints, "cameras": cameras}
         things = {"objects": run(stages.objects, OBJECTS, **inputs, prompts=prompts_source(request.prompts))}
-    handled = things if _together(request) else {}
-    lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **handled)
+    lifted = run(stages.lift, "lifted.npz", keypoints=keypoints, cameras=cameras, **things)
     motions = []
     for person in range(len(keypoints.value.present)):
         stage = replace(stages.fit, options=replace(stages.fit.options, person=person))
@@ -218,10 +216,6 @@ def _run_shot(request: Request, stages: Stages, video: Source, progress: Progres
         earlier = {"keypoints": keypoints, "cameras": cameras, **things, "lifted": lifted}
         outcomes.append(_report(request, motions, earlier, video, progress))
     return ShotResult(None, outcomes, quality)
-
-
-def _together(request: Request) -> bool:
-    return isinstance(request.lift, JointOptions)
 
 
 def _copy(request: Request, person: int) -> Outcome:

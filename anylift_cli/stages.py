@@ -127,10 +127,10 @@ def lift_stage(options: LiftOptions) -> Stage:
     return Stage("lift", STAGE_VERSION, LiftedArtifact, run_lift, options, backend, weights)
 
 
-def joint_lift_stage(options: JointOptions) -> Stage:
-    """keypoints, cameras, objects → lifted; people who handle nothing, and all without a network, as `lift_stage`."""
+def lift_with_objects_stage(options: LiftOptions) -> Stage:
+    """keypoints, cameras, objects → lifted; with `JointOptions` by a joint network, where there is one."""
     alone = lift_stage(options)
-    network = joint_checkpoint(options.joint)
+    network = joint_checkpoint(options.joint) if isinstance(options, JointOptions) else None
     weights = {} if network is None else {"joint network": sha256_of(network)}
     from anylift_cli.lifting.stage import run_lift_with_objects
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
 from test_fitting import inputs
 
 from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtifact, ObjectsArtifact
-from anylift_cli.body.skeleton import J
+from anylift_cli.body.skeleton import J, K
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.metrics import object_rotation_errors
 from anylift_cli.fitting.base import FitOptions
@@ -18,6 +20,7 @@ from anylift_cli.fitting.object_scale import Scales, find_scales, rescaled
 from anylift_cli.fitting.objects import PlacedThing, place_thing
 from anylift_cli.fitting.stage import run_fit_with_objects
 from anylift_cli.fitting.things import in_world, things_of
+from anylift_cli.fitting.upright import base_below, upright
 from anylift_cli.geometry.cameras import invert, project, project_camera, transform
 from anylift_cli.meshes.surface import Surface, sampled
 from anylift_cli.synthetic.props import box_mesh
@@ -245,3 +248,75 @@ def test_an_object_alone_in_the_world(carry):
     assert scales.people == pytest.approx(1, abs=0.005) and scales.path == pytest.approx(1, abs=0.02)
     assert scales.depth == pytest.approx(np.ones_like(scales.depth), abs=0.01)
     assert np.ptp(in_world(thing, lifted)[:, :3, 3], axis=0).max() < 1e-6
+
+
+def test_feet_that_are_lifted_too_high_or_low_leave_people_where_they_are(carry):
+    """An estimator whose feet are 4 cm off for good: hands that hold the box tell so."""
+    feet = [K[f"{side}_{point}"] for side in ("left", "right") for point in ("heel", "big_toe", "small_toe")]
+    for off in (-0.04, 0.04):
+        lifted, _ = lifted_wrongly(carry)
+        lifted.joints[:, :, feet, 2] += off
+        scales, _, _ = find_scales(lifted, things_of(objects_of(carry)), None, contacts=True)
+        assert scales.people * scales.depth == pytest.approx(np.ones(scales.depth.shape), abs=0.015)
+
+
+def tilted(lifted: LiftedArtifact, degrees: float) -> LiftedArtifact:
+    """The same in a world whose vertical is off."""
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_rotvec(np.radians([degrees, 0, 0])).as_matrix()
+    joints = transform(turn, lifted.joints.astype(float))
+    return replace(lifted, joints=joints, world_from_camera=turn @ lifted.world_from_camera)
+
+
+def off_vertical(lifted: LiftedArtifact, scene: Scene) -> float:
+    """Degrees."""
+    up = lifted.world_from_camera[0, :3, :3] @ scene.world_from_camera[0, :3, :3].T @ [0, 0, 1]
+    return float(np.degrees(np.arccos(up[2])))
+
+
+def test_what_rests_tells_the_vertical(carry):
+    lifted, _ = lifted_wrongly(carry)
+    things = things_of(objects_of(carry))
+    wrong = tilted(lifted, 3)
+    assert off_vertical(wrong, carry) == pytest.approx(3, abs=0.01)
+    right = upright(wrong, things)
+    assert off_vertical(right, carry) < 0.6 and "objects at rest" in right.meta["gravity_source"]
+    assert off_vertical(upright(lifted, things), carry) < 0.3
+    seen, before = (transform(invert(one.world_from_camera), one.joints[0].astype(float)) for one in (right, wrong))
+    assert seen == pytest.approx(before, abs=1e-4)
+    steep = tilted(lifted, 12)
+    assert upright(steep, things) is steep
+
+
+def test_only_what_has_a_base_tells_the_vertical():
+    up = np.array([0.1, -0.05, 1.0])
+    assert base_below(np.array(trimesh.creation.box((0.3, 0.4, 0.2)).vertices), up) == pytest.approx([0, 0, 1])
+    legs = [
+        trimesh.creation.box((0.04, 0.04, 0.4)).apply_translation([x, y, 0.2]) for x in (-0.3, 0.3) for y in (-0.2, 0.2)
+    ]
+    top = trimesh.creation.box((0.8, 0.6, 0.03)).apply_translation([0, 0, 0.4])
+    table = np.array(trimesh.util.concatenate([*legs, top]).vertices)
+    assert base_below(table, up) == pytest.approx([0, 0, 1])
+    assert base_below(np.array(trimesh.creation.icosphere(3, 0.11).vertices), up) is None
+    assert base_below(np.array(trimesh.creation.cone(0.2, 0.5).vertices), -up) is None
+    assert base_below(table[:3], up) is None
+
+
+def test_a_hand_behind_what_it_holds_stays_where_it_was(carry):
+    """From 2.4 s on the left arm is hidden, and its points are guesses 0.3 m off."""
+    hidden = carry.time > 2.4
+    lifted, keypoints = lifted_wrongly(carry)
+    arm = [K["left_elbow"], K["left_wrist"]]
+    for point in arm:
+        lifted.joint_std[0, hidden, point] = 0.11
+        lifted.joints[0, hidden, point] += [0.0, -0.3, -0.1]
+        keypoints.confidence[0, hidden, point] = 0.1
+    (thing,) = things_of(objects_of(carry))
+    grips = find_grips(thing, lifted, FINE)
+    assert not grips.held[0, hidden, 0].any() and grips.hidden[0, hidden, 0].all()
+    assert not grips.hidden[0, :, 1].any() and not grips.hidden[0, carry.time < 0.7].any()
+    motion = run_fit_with_objects(lifted, keypoints, objects_of(carry), FitOptions())
+    hand = transform(invert(motion.world_from_object[0]), motion.joints[:, [J["left_hand"]]].astype(float))[:, 0]
+    true = transform(invert(carry.boxes[0].world_from_box), carry.joints[:, [J["left_hand"]]])[:, 0]
+    assert np.linalg.norm(hand - true, axis=-1)[hidden][3:].max() < 0.1
+    assert motion.meta["objects"]["box"]["held_seconds"]["left"] > 2.2

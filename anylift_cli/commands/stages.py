@@ -146,7 +146,9 @@ def lift(
     height: opt.Height = None,
     objects: Annotated[
         Path | None,
-        typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: lift people and objects together."),
+        typer.Option(
+            metavar="OBJECTS.npz", help="Made by `anylift objects`: what hides people's legs; see --object-category."
+        ),
     ] = None,
     object_category: opt.Categories = None,
     joint: opt.JointNetwork = "default",
@@ -155,14 +157,14 @@ def lift(
 
     Example: anylift lift keypoints.npz cameras.npz --out lifted.npz --height 1.78
     """
-    from anylift_cli.stages import joint_lift_stage, lift_stage
+    from anylift_cli.stages import lift_stage, lift_with_objects_stage
 
-    if (objects is None) != (object_category is None):
-        raise UsageError("--objects and --object-category go together", "give both or none")
+    if objects is None and object_category is not None:
+        raise UsageError("--object-category is about objects", "give --objects as well")
     options = opt.lift_options_of(lifter, quality, height, common, object_category, joint)
     inputs = {"keypoints": keypoints, "cameras": cameras}
     inputs |= {} if objects is None else {"objects": objects}
-    build = lift_stage if objects is None else joint_lift_stage
+    build = lift_stage if objects is None else lift_with_objects_stage
     _run(common, lambda: build(options), inputs, out, "lifted.npz")
 
 

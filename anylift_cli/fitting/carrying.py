@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anylift_cli.artifacts import LiftedArtifact
-from anylift_cli.body.skeleton import K
-from anylift_cli.fitting.holding import NEAR, SIDES, Grips, hands_in_camera
+from anylift_cli.fitting.holding import NEAR, Grips, deviations, hands_in_camera
 from anylift_cli.fitting.things import Thing
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.geometry.pose_path import Places
@@ -46,7 +45,7 @@ def carried_places(thing: Thing, poses: np.ndarray, grips: Grips, lifted: Lifted
     if not carried.any():
         return None
     hands = transform(lifted.world_from_camera, hands_in_camera(lifted))
-    spread = lifted.joint_std[:, :, [K[f"{side}_wrist"] for side in SIDES]].astype(np.float64)
+    spread = deviations(lifted)
     middle = transform(poses, thing.middle[None])[:, 0]
     weight, total = np.zeros(len(times)), np.zeros((len(times), 3))
     for person, side in np.argwhere(carried.any(1)):

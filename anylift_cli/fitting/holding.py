@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_closing, gaussian_filter1d, label
+from scipy.ndimage import binary_closing, binary_erosion, binary_opening, gaussian_filter1d, label
 
 from anylift_cli.artifacts import LiftedArtifact
 from anylift_cli.body.skeleton import K
 from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.geometry.cameras import invert, transform
+from anylift_cli.geometry.runs import runs
 
 SIDES = ("left", "right")
 PALM = 0.03
@@ -26,10 +27,13 @@ COARSE = np.linspace(-1.4, 1.4, 85)
 _HAND_BEYOND_WRIST = 0.085
 NEAR, _FREE = 0.07, 0.2
 """Metres: a hand this near may hold, an object without any hand this near is on its own."""
-_SAME_SPEED, _MOVES = 0.4, 0.12
-"""m/s: a hand that moves past an object faster does not hold it; an object that moves faster does not rest."""
+_SAME_SPEED, _MOVES, _RESTS = 0.4, 0.12, 0.08
+"""m/s: a hand that moves past an object faster does not hold it; an object that moves faster is moved by somebody, one
+that is slower and that nobody holds rests."""
 _SHORTEST, _BRIDGED = 0.2, 0.25
 """Seconds."""
+_GUESSED = 0.07
+"""Metres of deviation, beside that of the point which is known best, beyond which a hand was guessed and not seen."""
 _SMOOTH = 0.07
 
 
@@ -39,13 +43,26 @@ class Grips:
 
     Attributes:
         gap: (P, T, 2, G) how far from touching a hand would be at each factor of the grid, m; inf far off.
-        held: (P, T, 2) whether it holds the object.
+        held: (P, T, 2) whether it is seen to hold the object.
+        hidden: (P, T, 2) whether it goes on holding the object where it is not seen.
         free: (T,) whether nobody is near it.
+        rests: (T,) whether nobody holds it and it does not move.
     """
 
     gap: np.ndarray
     held: np.ndarray
+    hidden: np.ndarray
     free: np.ndarray
+    rests: np.ndarray
+
+    @property
+    def holds(self) -> np.ndarray:
+        """(P, T, 2) whether it holds the object, seen or not."""
+        return self.held | self.hidden
+
+    def frames(self, span: slice) -> Grips:
+        """The hands in some frames."""
+        return Grips(self.gap[:, span], self.held[:, span], self.hidden[:, span], self.free[span], self.rests[span])
 
 
 def hands_in_camera(lifted: LiftedArtifact) -> np.ndarray:
@@ -63,10 +80,18 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     nearest = gap.min(-1)
     free = (nearest > _FREE).all((0, 2)) & thing.known
     held = (nearest < NEAR) & (_passing_speed(thing, hands, lifted.timestamps) < _SAME_SPEED)
-    moves = speeds(in_world(thing, lifted) @ at(thing.middle), lifted.timestamps) > _MOVES
-    held &= thing.known[:, None]
+    speed = speeds(in_world(thing, lifted) @ at(thing.middle), lifted.timestamps)
     interval = float(np.median(np.diff(lifted.timestamps))) if len(lifted.timestamps) > 1 else 1.0
-    return Grips(gap, _lasting(held, moves & thing.known, interval), free)
+    seen, moves = _seen(lifted, interval), (speed > _MOVES) & thing.known
+    held = _lasting(held & thing.known[:, None] & seen, moves, interval)
+    hidden = _unseen(held, seen, (moves | held.any((0, 2))) & thing.known)
+    rests = (speed < _RESTS) & thing.known & ~(held | hidden).any((0, 2))
+    return Grips(gap, held, hidden, free, rests)
+
+
+def deviations(lifted: LiftedArtifact) -> np.ndarray:
+    """Standard deviations of wrists, (P, T, 2) m."""
+    return lifted.joint_std[:, :, [K[f"{side}_wrist"] for side in SIDES]].astype(np.float64)
 
 
 def speeds(poses: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -101,6 +126,38 @@ def _passing_speed(thing: Thing, hands: np.ndarray, times: np.ndarray) -> np.nda
     beside = hands * (depth[:, None, None] / np.maximum(hands[..., 2:], 0.1))
     local = transform(invert(pose), beside)
     return np.linalg.norm(np.gradient(_smoothed(local, times, 1), times, axis=1), axis=-1)
+
+
+def _seen(lifted: LiftedArtifact, interval: float) -> np.ndarray:
+    """Whether hands are seen, (P, T, 2), and not for a moment only: an estimator guesses where hidden ones are.
+
+    Frames in which the speed of a hand is told by guesses do not count.
+    """
+    least = np.ones((1, max(1, round(_BRIDGED / interval)), 1), bool)
+    around = np.ones((1, 2 * round(2 * _SMOOTH / interval) + 1, 1), bool)
+    margin = least.size + around.size
+    surest = lifted.joint_std.min(-1, keepdims=True).astype(np.float64)
+    seen = deviations(lifted) ** 2 - surest**2 < _GUESSED**2
+    seen = np.pad(seen, [(0, 0), (margin, margin), (0, 0)], mode="edge")
+    return binary_erosion(binary_opening(seen, least), around)[:, margin:-margin]
+
+
+def _unseen(held: np.ndarray, seen: np.ndarray, handled: np.ndarray) -> np.ndarray:
+    """Where hands that held an object are hidden, or are hidden before they are seen to hold it, (P, T, 2).
+
+    Args:
+        handled: (T,) frames in which somebody moves or holds it; otherwise it may have been let go.
+    """
+    hidden = np.zeros_like(held)
+    for person, side in np.argwhere(held.any(1)):
+        for start, stop in runs(~(seen | held)[person, :, side]):
+            length = stop - start
+            ways = (start - 1, handled[start:stop], 1), (stop, handled[start:stop][::-1], -1)
+            for before, part, way in ways:
+                if 0 <= before < len(handled) and held[person, before, side]:
+                    lasts = length if part.all() else int(part.argmin())
+                    hidden[person, start:stop, side][::way][:lasts] = True
+    return hidden
 
 
 def _lasting(held: np.ndarray, moves: np.ndarray, interval: float) -> np.ndarray:

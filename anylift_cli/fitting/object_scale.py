@@ -18,7 +18,7 @@ from anylift_cli.artifacts import LiftedArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
-from anylift_cli.fitting.holding import COARSE, FINE, Grips, at, find_grips, speeds
+from anylift_cli.fitting.holding import COARSE, FINE, Grips, find_grips
 from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.flips import cheapest_path
@@ -34,11 +34,14 @@ _DISTANCE = 0.04
 _OBJECT_NOISE = 0.02
 """Metres by which an object's distance is off, lasting for `_INDEPENDENT` seconds."""
 _STILL = 0.04
-_RESTING = 0.08
-"""m/s below which an object that nobody is near rests."""
+"""Metres that a resting object may seem to move."""
 _FOOT, _SOLE, _TILT, _LEVELS_OFF = 0.03, 0.018, 0.03, 3.0
 """Metres by which the lower foot is off the floor, and its middle point is above the sole; radians by which the
 vertical is off; deviations at which a foot is in the air."""
+_LIFTED_FEET, _OFFSETS = 0.04, np.linspace(-0.09, 0.09, 19)
+"""Metres by which an estimator's feet are lastingly too high or low: the deviation, and what is tried."""
+_REACH_OFF = 0.1
+"""Metres by which a hand is nearer to or farther from the camera than its person."""
 _OTHER_LEVEL = 0.2
 """Metres between feet and an object beyond which the object rests on something else than the floor."""
 FEET = tuple(K[f"{side}_{point}"] for side in ("left", "right") for point in ("heel", "big_toe", "small_toe"))
@@ -78,7 +81,7 @@ def find_scales(
     sized = [thing.scaled(factor) for thing, factor in zip(things, factors, strict=True)]
     rulers = [thing for thing in sized if thing.size_known]
     size = _HEIGHT_GUESSED if height is None else _HEIGHT_KNOWN
-    total = _common_distance(lifted, rulers, float(np.hypot(size, _DISTANCE))) if rulers else 1.0
+    total, offset = _common_distance(lifted, rulers, float(np.hypot(size, _DISTANCE))) if rulers else (1.0, 0.0)
     people = total ** (size**2 / (size**2 + _DISTANCE**2))
     rough = Scales(people, total, np.full(lifted.present.shape, total / people), ())
     path = _path_scale(lifted, rough, rulers)
@@ -86,7 +89,7 @@ def find_scales(
     grips = [find_grips(thing, grown, FINE) for thing in sized]
     depth = rough.depth
     if contacts:
-        cost = _evidence(grown, list(zip(sized, grips, strict=True)))
+        cost = _evidence(grown, list(zip(sized, grips, strict=True))).cost(offset)
         depth = depth * np.stack([_depths(one, lifted.timestamps) for one in cost])
         path = _path_scale(lifted, replace(rough, depth=depth), rulers)
     return Scales(people, path, depth, tuple(factors)), sized, grips
@@ -121,53 +124,89 @@ def _from_grips(lifted: LiftedArtifact, thing: Thing, grid: np.ndarray) -> float
     return float(np.exp(_lowest(grid, _touching(grips.gap[grips.held]).sum(0)))) if grips.held.any() else 1.0
 
 
-def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation: float) -> float:
-    """The factor on the distance of all people that objects of known size speak for.
+@dataclass(frozen=True)
+class _Feet:
+    """Lower feet at each factor of `FINE` on people's distance.
+
+    Attributes:
+        above: (P, T, G) m above the floor on which an object rests.
+        deviation: (P, T, 1) m of that.
+        share: (P, T, 1) of a frame that says something new.
+    """
+
+    above: np.ndarray
+    deviation: np.ndarray
+    share: np.ndarray
+
+    def cost(self, offset: float) -> np.ndarray:
+        """Cost (P, T, G) of feet that are not `offset` above the floor; far off it, someone jumps."""
+        square = ((self.above - offset) / self.deviation) ** 2
+        return self.share * square / (1 + square / _LEVELS_OFF**2)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What objects say against each factor of `FINE` on people's distance.
+
+    Attributes:
+        hands: (P, T, G) cost of hands that do not touch what they hold.
+        feet: what each resting object says of feet.
+    """
+
+    hands: np.ndarray
+    feet: Sequence[_Feet]
+
+    def cost(self, offset: float) -> np.ndarray:
+        """(P, T, G), with feet that were lifted `offset` too high."""
+        return self.hands + sum(feet.cost(offset) for feet in self.feet)
+
+
+def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation: float) -> tuple[float, float]:
+    """The factor on the distance of all people that objects of known size speak for, and how much too high feet are.
 
     Args:
         deviation: of the factor's logarithm, of which nothing else is known.
     """
-    held = [(thing, find_grips(thing, lifted, FINE)) for thing in rulers]
-    cost = _evidence(lifted, held).sum((0, 1))
-    return float(np.exp(_lowest(FINE, cost + (FINE / deviation) ** 2)))
+    evidence = _evidence(lifted, [(thing, find_grips(thing, lifted, FINE)) for thing in rulers])
+    costs = np.stack([evidence.cost(offset).sum((0, 1)) + (offset / _LIFTED_FEET) ** 2 for offset in _OFFSETS])
+    costs = costs + (FINE / deviation) ** 2
+    best = int(costs.min(1).argmin())
+    return float(np.exp(_lowest(FINE, costs[best]))), float(_OFFSETS[best])
 
 
-def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> np.ndarray:
-    """What objects say against each factor of `FINE` on people's distance in each frame, (P, T, G)."""
-    cost = np.zeros((*lifted.present.shape, len(FINE)))
+def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> _Evidence:
+    """What objects say, in each frame."""
+    hands = np.zeros((*lifted.present.shape, len(FINE)))
     frames = max(_INDEPENDENT / _interval(lifted.timestamps), 1.0)
     for thing, grips in held:
+        depth = transform(np.nan_to_num(thing.camera_from_object), thing.middle[None])[:, 0, 2]
         for person, frame, side in np.argwhere(grips.held):
-            cost[person, frame] += _touching(grips.gap[person, frame, side]) / frames
-        cost += _same_floor(lifted, thing, grips)
-    return cost
+            reach = np.square((FINE[:, None] - FINE) * depth[frame] / _REACH_OFF)
+            hands[person, frame] += (_touching(grips.gap[person, frame, side]) + reach).min(1) / frames
+    feet = [_feet_above(lifted, thing, grips) for thing, grips in held]
+    return _Evidence(hands, [one for one in feet if one is not None])
 
 
-def _same_floor(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> np.ndarray:
-    """Cost (P, T, G) of feet that stand above or below the floor on which an object rests.
+def _feet_above(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> _Feet | None:
+    """How far feet are above the floor on which an object rests; None where it never does, or on something else.
 
-    One foot at a time is taken to stand on it; where that is far off, someone jumps or the object rests on something
-    else. The vertical is not known well, so the farther from the object the less is said.
+    One foot at a time is taken to stand on it. The vertical is not known well, so the farther from the object the less
+    is said.
     """
-    nothing = np.zeros((*lifted.present.shape, len(FINE)))
-    poses = in_world(thing, lifted)
-    resting = grips.free & (speeds(poses @ at(thing.middle), lifted.timestamps) < _RESTING)
-    if not resting.any():
-        return nothing
-    world = transform(poses[resting], thing.vertices)
+    if not grips.rests.any():
+        return None
+    world = transform(in_world(thing, lifted)[grips.rests], thing.vertices)
     floor, place = float(np.median(world[..., 2].min(1))), np.median(world.mean(1), axis=0)
     feet = lifted.joints[:, :, list(FEET)].astype(np.float64)
     root = lifted.joints[:, :, [LEFT_HIP, RIGHT_HIP]].astype(np.float64).mean(2)
     sight = root - lifted.world_from_camera[:, :3, 3]
     soles = np.median(feet[..., 2].reshape(*feet.shape[:2], 2, 3), axis=-1).min(-1)
-    lowest = soles[..., None] + (np.exp(FINE) - 1) * sight[..., 2:]
-    off = lowest - floor - _SOLE
-    if np.median(np.abs(off[lifted.present][:, len(FINE) // 2])) > _OTHER_LEVEL:
-        return nothing
+    above = soles[..., None] + (np.exp(FINE) - 1) * sight[..., 2:] - floor - _SOLE
+    if np.median(np.abs(above[lifted.present][:, len(FINE) // 2])) > _OTHER_LEVEL:
+        return None
     away = np.linalg.norm((root - place)[..., :2], axis=-1)[..., None]
-    square = (off / np.hypot(_FOOT, _TILT * away)) ** 2
-    frames = max(_STEP / _interval(lifted.timestamps), 1.0)
-    return square / (1 + square / _LEVELS_OFF**2) * lifted.present[..., None] / frames
+    share = lifted.present[..., None] / max(_STEP / _interval(lifted.timestamps), 1.0)
+    return _Feet(above, np.hypot(_FOOT, _TILT * away), share)
 
 
 def _lowest(grid: np.ndarray, cost: np.ndarray) -> float:
@@ -199,7 +238,7 @@ def _path_scale(lifted: LiftedArtifact, scales: Scales, rulers: Sequence[Thing])
     poses, interval = lifted.world_from_camera, _interval(lifted.timestamps)
     for thing in rulers:
         grips = find_grips(thing, lifted, FINE)
-        for first, last in runs(grips.free):
+        for first, last in runs(grips.free | grips.rests):
             rows = slice(first, last)
             offset = transform(thing.camera_from_object[rows], thing.middle[None])[:, 0]
             seen = (poses[rows, :3, :3] @ offset[..., None])[..., 0]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
 from anylift_cli.fitting.carrying import carried_frames, carried_places
-from anylift_cli.fitting.holding import PALM, SIDES, Grips, speeds
+from anylift_cli.fitting.holding import PALM, SIDES, Grips
 from anylift_cli.fitting.joint_path import object_path
 from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
@@ -23,8 +23,6 @@ from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.pose_path import Places
 from anylift_cli.geometry.runs import runs
 
-_RESTS = 0.06
-"""m/s below which an object that nobody is near rests."""
 _ON_FLOOR = 0.08
 """Metres from the floor within which a resting object stands on it."""
 _REACH = 0.25
@@ -42,8 +40,7 @@ class PlacedThing:
 
     def frames(self, span: slice) -> PlacedThing:
         """The object in some frames."""
-        grips = Grips(self.grips.gap[:, span], self.grips.held[:, span], self.grips.free[span])
-        return replace(self, thing=self.thing.frames(span), poses=self.poses[span], grips=grips)
+        return replace(self, thing=self.thing.frames(span), poses=self.poses[span], grips=self.grips.frames(span))
 
 
 def place_thing(
@@ -51,19 +48,18 @@ def place_thing(
 ) -> PlacedThing:
     """Smooth the `number`th object's path; with `contacts`, it rests on the floor, and hands carry it while hidden."""
     poses = object_path(thing, lifted, number)
-    resting = grips.free & (speeds(poses, lifted.timestamps) < _RESTS)
-    before = _height_above(thing, poses, resting, floor)
+    before = _height_above(thing, poses, grips.rests, floor)
     if contacts:
         wishes = [carried_places(thing, poses, grips, lifted)]
         if floor is not None:
-            wishes.append(resting_places(thing, poses, resting, floor, _ON_FLOOR))
+            wishes.append(resting_places(thing, poses, grips.rests, floor, _ON_FLOOR))
         known = [wish for wish in wishes if wish is not None]
         poses = object_path(thing, lifted, number, reduce(Places.along, known)) if known else poses
     figures = {
         "frames_seen": int(thing.known.sum()),
         "frames_carried": int(carried_frames(thing, grips, lifted.timestamps).any((0, 2)).sum()) if contacts else 0,
         "rests_above_floor_mm_before": before,
-        "rests_above_floor_mm": _height_above(thing, poses, resting, floor),
+        "rests_above_floor_mm": _height_above(thing, poses, grips.rests, floor),
     }
     return PlacedThing(thing, poses, grips, figures)
 
@@ -71,7 +67,8 @@ def place_thing(
 def grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> Anchors | None:
     """Where the hands of a person should be to touch what they hold; None where they hold nothing.
 
-    A hand keeps its place on an object as long as it holds it: the surface point nearest to its middle place.
+    A hand keeps its place on an object as long as it holds it: the surface point nearest to its middle place while it
+    is seen.
 
     Args:
         hands: (T, 2, 3) as fitted, left and right, m.
@@ -80,9 +77,9 @@ def grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> Anc
     for one in placed:
         local = _local(one.poses, hands)
         for side in range(len(SIDES)):
-            for start, stop in runs(one.grips.held[person, :, side]):
+            for start, stop in runs(one.grips.holds[person, :, side]):
                 rows = slice(start, stop)
-                middle = np.median(local[rows, side], axis=0)
+                middle = np.median(local[rows, side][one.grips.held[person, rows, side]], axis=0)
                 surface, distance = (value[0] for value in one.thing.surface.nearest(middle[None]))
                 if abs(distance - PALM) > _REACH:
                     continue
@@ -115,7 +112,7 @@ def held_seconds(one: PlacedThing, person: int, times: np.ndarray) -> dict[str, 
     """How long each hand of a person holds an object."""
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     return {
-        side: round(float(one.grips.held[person, :, column].sum() * interval), 2) for column, side in enumerate(SIDES)
+        side: round(float(one.grips.holds[person, :, column].sum() * interval), 2) for column, side in enumerate(SIDES)
     }
 
 

@@ -12,6 +12,7 @@ from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtif
 from anylift_cli.artifacts.motion import BODY_JOINTS, NUM_BETAS, convention_arrays, pose_arrays, rate_arrays
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.body.foot_lock import lock_feet
+from anylift_cli.body.hidden import without_hidden
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.priors import BodyPrior, load_prior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
@@ -22,6 +23,7 @@ from anylift_cli.fitting.objective import Target
 from anylift_cli.fitting.objects import grasps, hands_of, place_thing, with_objects
 from anylift_cli.fitting.solve import Fit, fit_person, hold_on, joints_of
 from anylift_cli.fitting.things import things_of
+from anylift_cli.fitting.upright import upright
 from anylift_cli.geometry.cameras import invert, rays
 from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
@@ -74,8 +76,11 @@ def run_fit_with_objects(
             "run `anylift objects` on these keypoints",
         )
     person, contacts = options.person, options.contacts
+    keypoints = without_hidden(keypoints, objects)
     units = {str(name): float(objects.meta.get("units", {}).get(str(name), 1.0)) for name in objects.names}
-    scales, things, grips = find_scales(lifted, things_of(objects), options.height, contacts=contacts)
+    things = things_of(objects)
+    lifted = upright(lifted, things)
+    scales, things, grips = find_scales(lifted, things, options.height, contacts=contacts)
     lifted = rescaled(lifted, scales)
     with _fitting(lifted, keypoints, options, progress, passes=3) as (target, body, prior, span, task):
         fit = fit_person(target, body, prior, options.height, task)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, LiftedArtifact, ObjectsArtifact
+from anylift_cli.body.hidden import without_hidden
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.geometry.threads import one_thread
@@ -51,16 +52,20 @@ def run_lift_with_objects(
     keypoints: KeypointsArtifact,
     cameras: CamerasArtifact,
     objects: ObjectsArtifact,
-    options: JointOptions,
+    options: LiftOptions,
     progress: Progress = SILENT,
 ) -> LiftedArtifact:
-    """As `run_lift`, the first person together with the objects of known size and category, by the joint network.
+    """As `run_lift`, without the points of people that objects hide.
 
-    Where there is no such object, or no joint network, this is `run_lift`.
+    With `JointOptions` the first person is lifted together with the objects of known size and category, by the joint
+    network, where there are such an object and such a network.
 
     Raises:
         UsageError, AnyliftError: see `run_lift`; a joint checkpoint that cannot be used.
     """
+    keypoints = without_hidden(keypoints, objects)
+    if not isinstance(options, JointOptions):
+        return run_lift(keypoints, cameras, options, progress)
     checkpoint = joint_checkpoint(options.joint)
     things = things_of(objects, options.categories)
     if checkpoint is None or not things:

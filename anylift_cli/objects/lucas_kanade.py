@@ -18,6 +18,7 @@ from anylift_cli.meshes.reading import Mesh
 from anylift_cli.meshes.surface import cast, spread
 from anylift_cli.objects.base import Footage, ObjectOptions, ObjectTrack, Target
 from anylift_cli.objects.features import Recogniser
+from anylift_cli.objects.patches import Still, settled
 from anylift_cli.objects.pnp import PointPose, pose_from_points
 from anylift_cli.objects.track_poses import LEAST_INLIERS, enough, track_confidence
 from anylift_cli.progress import Progress
@@ -87,7 +88,9 @@ class _Follower:
         self._places = np.zeros((0, 2), np.float32)
         self._numbers = np.zeros(0, int)
         self._known: list[np.ndarray] = []
-        self._facing: list[np.ndarray] = []
+        self._outward = np.zeros((0, 3))
+        self._taken = np.zeros(0, int)
+        self._stills: dict[int, Still] = {}
         self._sightings: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._poses = np.full((frames, 4, 4), np.nan)
         self._confidence = np.zeros(frames)
@@ -114,7 +117,7 @@ class _Follower:
         if found is not None:
             self._poses[row] = found.camera_from_object
             if len(self._points3d) < _RENEW_BELOW * self._wanted:
-                self._renew(grey, free, K)
+                self._renew(row, grey, free, K)
             self._confidence[row] = track_confidence(len(self._points3d), found.error)
             self._sightings.append((row, self._numbers.copy(), self._places + 0.5))
         self._previous = grey
@@ -154,23 +157,37 @@ class _Follower:
             return None
         self._keep(np.flatnonzero(good)[found.inliers], there)
         self._drop_hidden(found.camera_from_object)
-        return found
+        return self._settle(grey, K, found)
+
+    def _settle(self, grey: np.ndarray, K: np.ndarray, found: PointPose) -> PointPose:
+        """The pose by what the points looked like when they were taken, which does not slip; as found where few do."""
+        places = np.full((len(self._taken), 2), np.nan)
+        for row in np.unique(self._taken):
+            own = self._taken == row
+            around = self._points3d[own], self._outward[own]
+            places[own] = settled(self._stills[row], *around, grey, found.camera_from_object, K)
+        known = np.flatnonzero(np.isfinite(places).all(1))
+        if len(known) < max(LEAST_INLIERS, len(places) / 2):
+            return found
+        better = pose_from_points(
+            self._points3d[known], places[known], K, near=found.camera_from_object, tolerance=_TOLERANCE
+        )
+        if better is None or not enough(better, len(known)):
+            return found
+        self._keep(known[better.inliers], np.float32(places - 0.5))
+        return better
 
     def _keep(self, chosen: np.ndarray, places: np.ndarray) -> None:
         self._points3d, self._numbers = self._points3d[chosen], self._numbers[chosen]
+        self._outward, self._taken = self._outward[chosen], self._taken[chosen]
         self._places = np.ascontiguousarray(places[chosen])
 
     def _drop_hidden(self, pose: np.ndarray) -> None:
         """Give up points whose side of the object has turned away."""
-        facing = self._normals(self._numbers, pose)
-        self._keep(np.flatnonzero(facing > np.cos(np.radians(82.0))), self._places)
-
-    def _normals(self, numbers: np.ndarray, pose: np.ndarray) -> np.ndarray:
-        """Cosine (N,) of the angle between the line of sight and the surface at points, which were seen when taken."""
         sight = self._points3d @ pose[:3, :3].T + pose[:3, 3]
         sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)
-        normal = np.concatenate([np.zeros((0, 3)), *self._facing])[numbers]
-        return -(sight * (normal @ pose[:3, :3].T)).sum(1)
+        facing = -(sight * (self._outward @ pose[:3, :3].T)).sum(1)
+        self._keep(np.flatnonzero(facing > np.cos(np.radians(82.0))), self._places)
 
     def _forget(self) -> None:
         self._keep(np.zeros(0, int), self._places)
@@ -180,7 +197,7 @@ class _Follower:
         mask = silhouette(self._mesh.vertices, self._mesh.faces, pose, K, grey.shape[::-1])
         return cv2.erode(mask, np.ones((5, 5), np.uint8)) & free
 
-    def _renew(self, grey: np.ndarray, free: np.ndarray, K: np.ndarray) -> None:
+    def _renew(self, row: int, grey: np.ndarray, free: np.ndarray, K: np.ndarray) -> None:
         """Take new corners where there are none."""
         shown = self._shown(grey, free, self._pose, K)
         for x, y in self._places:
@@ -194,9 +211,15 @@ class _Follower:
         points, faces = cast(self._mesh.vertices, self._mesh.faces, self._pose, K, corners.astype(np.float64) + 0.5)
         hit = np.flatnonzero(faces >= 0)
         hit = hit[spread(points[hit], self._wanted - len(self._points3d))]
+        if not len(hit):
+            return
         count = sum(map(len, self._known))
         self._known.append(points[hit])
-        self._facing.append(_towards(self._mesh, faces[hit], points[hit], self._pose))
+        outward = _towards(self._mesh, faces[hit], points[hit], self._pose)
+        self._outward = np.concatenate([self._outward, outward])
+        self._stills = {taken: still for taken, still in self._stills.items() if taken in self._taken}
+        self._stills[row] = Still.around(grey, corners[hit] + 0.5, self._pose, K)
+        self._taken = np.concatenate([self._taken, np.full(len(hit), row)])
         self._points3d = np.concatenate([self._points3d, points[hit]])
         self._places = np.ascontiguousarray(np.concatenate([self._places, corners[hit]]))
         self._numbers = np.concatenate([self._numbers, count + np.arange(len(hit))])

@@ -25,7 +25,7 @@ from anylift_cli.objects.prompts import anchors_from, read_points
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 _HINT = "click points of it with --points, or give a mask of the first frame with --mask; see docs/hoi.md"
 
