@@ -112,6 +112,20 @@ def test_shards_cover_all_clips_and_do_not_depend_on_the_others():
     assert in_shard(clips[:50], 2, 3) == [clip for clip in shards[1] if clip in clips[:50]]
 
 
+def test_a_number_of_thousands_of_digits_is_the_rows_fault():
+    clip = Clip("a", "a.mp4", {"person": "9" * 5000})
+    with pytest.raises(UsageError, match="neither a number"):
+        RowOptions(run, OF_THE_BATCH).values(clip)
+
+
+def test_a_video_whose_name_is_no_text_is_kept_account_of(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    clip = Clip(name, f"/{name}.mp4")
+    assert sum(in_shard([clip], number, 3) == [clip] for number in (1, 2, 3)) == 1
+    Log(tmp_path / "results.jsonl").add(Record(name, clip.source, FAILED))
+    assert read_results(str(tmp_path))[name]["video"] == clip.source
+
+
 def test_rows_are_read_as_the_command_line_is(tmp_path):
     (tmp_path / "points.npz").touch()
     rows = RowOptions(run, OF_THE_BATCH)

@@ -115,7 +115,9 @@ def at_work(count: int) -> list[psutil.Process]:
 def test_an_s3_like_store_holds_clips_and_results(scene_folder, tmp_path, monkeypatch):
     pytest.importorskip("s3fs", reason="needs the extra `cloud`")
     moto = pytest.importorskip("moto.server", reason="needs moto[server], a store to test against")
+    import fsspec.config
     import s3fs
+    from fsspec.config import set_conf_env
 
     port = free_port()
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
@@ -128,6 +130,7 @@ def test_an_s3_like_store_holds_clips_and_results(scene_folder, tmp_path, monkey
             ("AWS_DEFAULT_REGION", "us-east-1"),
         ):
             monkeypatch.setenv(name, value)
+        set_conf_env(fsspec.config.conf)
         store = s3fs.S3FileSystem(endpoint_url=f"http://127.0.0.1:{port}", key="test", secret="test")
         store.mkdir("bucket")
         store.put_file(str(scene_folder / "video.mp4"), "bucket/clips/day/squat.mp4")

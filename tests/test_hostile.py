@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -213,6 +214,15 @@ def test_a_compressed_pickle_that_unpacks_to_a_large_one(tmp_path):
     (tmp_path / "bomb.pkl").write_bytes(b"".join(parts) + machine.flush())
     with pytest.raises(AnyliftError, match="unpacks to more than 256 MiB"):
         load_pickle(tmp_path / "bomb.pkl")
+
+
+def test_a_pickle_that_announces_more_than_it_holds(tmp_path):
+    (tmp_path / "announced.pkl").write_bytes(b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"abc.")
+    tracemalloc.start()
+    with pytest.raises(AnyliftError, match="announced"):
+        load_pickle(tmp_path / "announced.pkl")
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def backends(group: str, *more: str) -> Callable[[], list[str]]:
 
 def _number_or(*words: str) -> Callable[[str], str]:
     def check(value: str) -> str:
-        if value not in words and not (value.isascii() and value.isdigit() and int(value) > 0):
+        if value not in words and not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
             raise typer.BadParameter(f"'{value}' is neither a number from 1 on nor {' nor '.join(words)}.")
         return value
 

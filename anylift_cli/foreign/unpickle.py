@@ -13,6 +13,8 @@ import codecs
 import io
 import pickle
 import re
+import struct
+import sys
 import zipfile
 import zlib
 from collections import OrderedDict, defaultdict
@@ -30,6 +32,8 @@ from anylift_cli.errors import AnyliftError
 MAX_BYTES = 4 << 30
 _ZLIB_START, _GZIP_START = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), b"\x1f\x8b"
 _DAMAGED = (pickle.UnpicklingError, *DAMAGED)
+_MOST_ELEMENTS = 1 << 27
+"""Of a sparse matrix that is written out."""
 _TRAINERS = ("pytorch_lightning.", "lightning.", "lightning_fabric.")
 _PLAIN = "save its numbers with numpy.savez or torch.save instead, or ask the tool that wrote it for a plain file"
 
@@ -190,6 +194,13 @@ class _SafeUnpickler(pickle._Unpickler):
 
     dispatch[pickle.BUILD[0]] = load_build
 
+    def load_bytearray8(self) -> None:
+        """As Python's, which makes room for as many bytes as the file announces before it reads them."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(min(size, sys.maxsize))))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
 
 class _StandIn:
     """Keeps the state of an object whose class is not loaded."""
@@ -230,9 +241,12 @@ class _SparseColumns(_StandIn):
 
     def dense(self, shape: tuple[int, int]) -> np.ndarray:
         """All elements, (rows, columns)."""
+        rows, columns = shape
+        if len(self.state["indptr"]) != columns + 1 or not 0 <= rows * columns <= _MOST_ELEMENTS:
+            raise ValueError(f"{shape} elements with {len(self.state['indptr'])} starts")
         matrix = np.zeros(shape)
-        columns = np.repeat(np.arange(shape[1]), np.diff(self.state["indptr"]))
-        np.add.at(matrix, (np.asarray(self.state["indices"], np.int64), columns), self.state["data"])
+        column = np.repeat(np.arange(columns), np.diff(self.state["indptr"]))
+        np.add.at(matrix, (np.asarray(self.state["indices"], np.int64), column), self.state["data"])
         return matrix
 
 
