@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import stand_in_tools
-from camera_scenes import HEIGHT, WIDTH, room, turned
+from camera_scenes import room, turned
 from camera_scenes import film as film_scenery
 from dots import draw_dots
 from scipy.spatial.transform import Rotation
@@ -417,12 +417,12 @@ def test_the_whole_chain_runs_on_networks_and_programs(danced, networks, monkeyp
 @pytest.mark.slow
 def test_auto_gives_cameras_that_move_to_megasam(monkeypatch, tmp_path):
     """And those that do not move to nobody."""
-    frames, size = 30, (WIDTH, HEIGHT)
+    frames, size, focal = 24, (480, 270), 450.0
     progress = np.linspace(0, 1, frames)
     poses = np.tile(np.eye(4), (frames, 1, 1))
     poses[:, :3, :3] = turned(-10 * progress, 3 + 2 * np.sin(9 * progress))
     poses[:, :3, 3] = progress[:, None] * (2.0, 0.1, 0.0)
-    K = np.array([[600.0, 0, size[0] / 2], [0, 600.0, size[1] / 2], [0, 0, 1]])
+    K = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]])
     truth = {"world_from_camera": poses, "K": np.tile(K, (frames, 1, 1)), "size": np.array(size)}
     stand_in_tools.set_up(tmp_path / "tools", truth)
     at_home(monkeypatch, tmp_path)
@@ -434,8 +434,8 @@ def test_auto_gives_cameras_that_move_to_megasam(monkeypatch, tmp_path):
         def shade(origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
             return stand_in_tools.number_frame(scenery(origin, directions), next(number))
 
-        focal = np.full(len(path), 600.0)
-        people = film_scenery(Path(f"{name}.mp4"), shade, path[:, :3, :3], path[:, :3, 3], focal)
+        filmed = path[:, :3, :3], path[:, :3, 3], np.full(len(path), focal)
+        people = film_scenery(Path(f"{name}.mp4"), shade, *filmed, size=size)
         strip = np.tile([0.0, 0, size[0], size[0] / 16], (1, len(path), 1))
         twice = {name: np.concatenate([getattr(people, name)] * 2) for name in ("keypoints", "confidence", "present")}
         replace(people, boxes=np.concatenate([people.boxes, strip]), **twice).save(Path(f"{name}.npz"))

@@ -138,15 +138,17 @@ def test_half_precision_moves_points_by_less_than_a_pixel(weights, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["rtdetr", "dfine"])
-def test_a_detector_says_where_the_person_is(kind, noise, tmp_path, monkeypatch):
-    """In pixels of the image, whatever the size it was looked at; and D-FINE is taken before RT-DETR."""
-    folder = one_person_detector(tmp_path / kind, (0.4, 0.5, 0.3, 0.6), kind)
-    boxes = PersonDetector(folder, "cpu")(noise)
+def test_a_detector_says_where_the_person_is(kind, noise, tmp_path):
+    """In pixels of the image, whatever the size it was looked at."""
+    boxes = PersonDetector(one_person_detector(tmp_path, (0.4, 0.5, 0.3, 0.6), kind), "cpu")(noise)
     np.testing.assert_allclose(boxes, [[0.25 * WIDTH, 0.2 * HEIGHT, 0.55 * WIDTH, 0.8 * HEIGHT]], atol=0.01)
+
+
+def test_dfine_is_taken_before_rtdetr(weights, tmp_path, monkeypatch):
     monkeypatch.setenv("ANYLIFT_WEIGHTS", str(tmp_path))
-    dot_network(tmp_path / "vitpose-base")
-    assert network_files(KeypointOptions("vitpose"))["detector"].parent == folder
-    shutil.copytree(folder, tmp_path / "dfine", dirs_exist_ok=True)
+    shutil.copytree(weights, tmp_path, dirs_exist_ok=True)
+    assert network_files(KeypointOptions("vitpose"))["detector"].parent == tmp_path / "rtdetr"
+    shutil.copytree(weights / "rtdetr", tmp_path / "dfine")
     assert network_files(KeypointOptions("vitpose"))["detector"].parent == tmp_path / "dfine"
 
 
