@@ -17,8 +17,8 @@ import numpy as np
 import psutil
 import pytest
 import stand_in_tools
-from camera_scenes import room, turned
 from camera_scenes import film as film_scenery
+from camera_scenes import room, turned
 from dots import draw_dots
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
