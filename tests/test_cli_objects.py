@@ -92,9 +92,9 @@ def test_a_box_is_carried_through_the_chain(run: Callable, carried, tmp_path):
 
     again = run(*arguments)["shots"][0]["steps"]
     assert all(step["reused"] for step in again)
-    apart = run(*arguments[:8], "--no-contacts")["shots"][0]["steps"]
+    apart = run(*arguments[:8], "--contacts", "none")["shots"][0]["steps"]
     assert {step["step"]: step["why"] for step in apart if not step["reused"]}["fit"] == (
-        "option contacts changed: True → False"
+        "option contacts changed: ['hands', 'body', 'floor'] → []"
     )
     assert [step["step"] for step in apart if step["reused"]][:4] == ["keypoints", "cameras", "objects", "lift"]
 

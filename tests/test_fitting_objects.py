@@ -14,10 +14,11 @@ from anylift_cli.artifacts import KeypointsArtifact, LiftedArtifact, MotionArtif
 from anylift_cli.body.skeleton import J, K
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.metrics import object_rotation_errors
-from anylift_cli.fitting.base import FitOptions
+from anylift_cli.fitting.base import CONTACTS, FitOptions
 from anylift_cli.fitting.holding import FINE, PALM, find_grips
+from anylift_cli.fitting.inside import inside
 from anylift_cli.fitting.object_scale import Scales, find_scales, rescaled
-from anylift_cli.fitting.objects import PlacedThing, place_thing
+from anylift_cli.fitting.objects import PlacedThing, place_thing, touches
 from anylift_cli.fitting.stage import run_fit_with_objects
 from anylift_cli.fitting.things import in_world, things_of
 from anylift_cli.fitting.upright import base_below, upright
@@ -159,11 +160,12 @@ def test_hands_touch_what_they_hold(carry, fitted):
     figures = fitted.meta["objects"]["box"]
     assert figures["hand_gap_mm"] < 8 and min(figures["held_seconds"].values()) > 2
     assert figures["hand_gap_mm_before"] > figures["hand_gap_mm"]
+    assert figures["body_inside_mm"] < 25
     assert abs(figures["rests_above_floor_mm"]) < 20
 
 
 def test_contacts_can_be_left_out(carry, fitted):
-    apart = run_fit_with_objects(*lifted_wrongly(carry, 1.06, 1.12), objects_of(carry), FitOptions(contacts=False))
+    apart = run_fit_with_objects(*lifted_wrongly(carry, 1.06, 1.12), objects_of(carry), FitOptions(contacts=()))
     holding = (carry.time > 1.7) & (carry.time < 3.9)
     loose = np.abs(gaps(apart, carry)[holding] - PALM)
     assert np.median(loose) > 3 * np.median(np.abs(gaps(fitted, carry)[holding] - PALM))
@@ -174,7 +176,7 @@ def test_contacts_can_be_left_out(carry, fitted):
 
 def test_what_is_hidden_stays_unsure_and_near(carry):
     objects = objects_of(carry, hidden=slice(34, 40))
-    motion = run_fit_with_objects(*lifted_wrongly(carry), objects, FitOptions(contacts=False))
+    motion = run_fit_with_objects(*lifted_wrongly(carry), objects, FitOptions(contacts=()))
     assert (motion.object_confidence[0, 34:40] == 0).all() and (motion.object_confidence[0, :34] == 1).all()
     place, turn = compared(motion, carry)
     assert place[34:40].max() < 0.15 and turn[34:40].max() < 15
@@ -185,7 +187,7 @@ def placed_error(scene: Scene, hidden: slice, *, contacts: bool) -> tuple[np.nda
     """Errors (T,) m of the middle of a box that is hidden for a while, in the true world."""
     lifted, _ = inputs(scene, noise=0.01)
     (thing,) = things_of(objects_of(scene, hidden=hidden))
-    placed = place_thing(thing, 0, find_grips(thing, lifted, FINE), lifted, FLOOR, contacts=contacts)
+    placed = place_thing(thing, 0, find_grips(thing, lifted, FINE), lifted, FLOOR, CONTACTS if contacts else ())
     shift = lifted.world_from_camera[0, :3, 3] - scene.world_from_camera[0, :3, 3]
     truth = transform(scene.boxes[0].world_from_box, MIDDLE) + shift
     return np.linalg.norm(transform(placed.poses, MIDDLE) - truth, axis=-1)[:, 0], placed
@@ -320,3 +322,32 @@ def test_a_hand_behind_what_it_holds_stays_where_it_was(carry):
     true = transform(invert(carry.boxes[0].world_from_box), carry.joints[:, [J["left_hand"]]])[:, 0]
     assert np.linalg.norm(hand - true, axis=-1)[hidden][3:].max() < 0.1
     assert motion.meta["objects"]["box"]["held_seconds"]["left"] > 2.2
+
+
+def test_each_contact_can_be_chosen(carry):
+    """A person who stands 0.15 m too near has the box in the belly."""
+    lifted, _ = inputs(carry, noise=0.01)
+    (thing,) = things_of(objects_of(carry))
+    placed = [place_thing(thing, 0, find_grips(thing, lifted, FINE), lifted, FLOOR, CONTACTS)]
+    shift = lifted.world_from_camera[0, :3, 3] - carry.world_from_camera[0, :3, 3]
+    joints = carry.joints + shift + [0.15, 0, 0]
+    hands = [J["left_hand"], J["right_hand"]]
+    trunk = [J["pelvis"], J["spine1"], J["spine2"], J["spine3"]]
+    assert touches(placed, 0, joints, ("floor",)) is None
+    held = touches(placed, 0, joints, ("hands",)).probability.numpy()
+    assert held[:, hands].max() > 0.9 and np.delete(held, hands, 1).max() == 0
+    pushed = touches(placed, 0, joints, ("body",))
+    assert pushed.probability[:, hands].max() == 0 and pushed.probability[:, trunk].max() > 0
+    depth, _ = inside(thing, placed[0].poses, joints)
+    left, _ = inside(thing, placed[0].poses, pushed.position.double().numpy())
+    assert depth[:, trunk].max() > 0.03 and left.max() < 0.002
+    both = touches(placed, 0, joints, CONTACTS).probability.numpy()
+    assert (both[:, hands] == held[:, hands]).all() and (both[:, trunk] == pushed.probability[:, trunk].numpy()).all()
+
+
+def test_nobody_is_in_what_is_elsewhere(carry):
+    (thing,) = things_of(objects_of(carry))
+    away = np.tile(np.eye(4), (len(carry.time), 1, 1))
+    away[:, 0, 3] = 5.0
+    depth, places = inside(thing, away, carry.joints)
+    assert not depth.any() and (places == carry.joints).all()

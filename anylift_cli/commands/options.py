@@ -321,11 +321,28 @@ JointNetwork = Annotated[
     ),
 ]  # fmt: skip
 Contacts = Annotated[
-    bool,
+    str,
     typer.Option(
-        "--contacts/--no-contacts", help="Bring hands to what they hold, and resting objects to the floor.", **_OBJECTS
+        metavar="hands,body,floor|none", help="Which contacts count: hands hold and carry objects, the body stays "
+        "outside of them, resting objects stand on the floor.", **_OBJECTS,
     ),
-]
+]  # fmt: skip
+
+
+def contacts_of(names: str) -> tuple[str, ...]:
+    """The contacts that `names` lists.
+
+    Raises:
+        UsageError: one that does not exist.
+    """
+    from anylift_cli.fitting.base import CONTACTS
+
+    chosen = [] if names == "none" else [name.strip() for name in names.split(",")]
+    if unknown := sorted(set(chosen) - set(CONTACTS)):
+        raise UsageError(
+            f"--contacts {names}: there is no '{unknown[0]}'", f"choose from {', '.join(CONTACTS)}, or none"
+        )
+    return tuple(name for name in CONTACTS if name in chosen)
 
 
 def lift_options_of(

@@ -63,7 +63,7 @@ def request_of(
     object_tracks: opt.ObjectTracks = None,
     object_category: opt.Categories = None,
     joint: opt.JointNetwork = "default",
-    contacts: opt.Contacts = True,
+    contacts: opt.Contacts = "hands,body,floor",
 ) -> Request:
     """What the options of `run` ask for.
 
@@ -96,7 +96,7 @@ def request_of(
         objects=ObjectOptions(object_tracker),
         prompts=prompts,
         lift=opt.lift_options_of(lifter, quality, height, common, object_category, joint),
-        fit=FitOptions(0, body, height, contacts, common.device, common.seed, prior=prior),
+        fit=FitOptions(0, body, height, opt.contacts_of(contacts), common.device, common.seed, prior=prior),
         exports=exports,
         overlay=overlay,
         report=report,

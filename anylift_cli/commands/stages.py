@@ -182,7 +182,7 @@ def fit(
         Path | None,
         typer.Option(metavar="OBJECTS.npz", help="Made by `anylift objects`: fit people and objects together."),
     ] = None,
-    contacts: opt.Contacts = True,
+    contacts: opt.Contacts = "hands,body,floor",
 ) -> None:
     """Fit the body: one shape, a pose per frame, feet on the floor.
 
@@ -191,7 +191,7 @@ def fit(
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.stages import fit_stage
 
-    options = FitOptions(person - 1, body, height, contacts, common.device, common.seed, prior=prior)
+    options = FitOptions(person - 1, body, height, opt.contacts_of(contacts), common.device, common.seed, prior=prior)
     inputs = {"lifted": lifted, "keypoints": keypoints}
     inputs |= {} if objects is None else {"objects": objects}
     _run(common, lambda: fit_stage(options, with_objects=objects is not None), inputs, out, "motion.npz")

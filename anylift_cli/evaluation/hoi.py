@@ -31,6 +31,7 @@ from anylift_cli.evaluation.running import Contender, judged
 from anylift_cli.fitting.joint_path import joint_path
 from anylift_cli.fitting.object_scale import find_scales, rescaled
 from anylift_cli.fitting.things import Thing, in_world, smooth_path
+from anylift_cli.fitting.upright import upright
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.cameras import invert, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_quaternion
@@ -141,8 +142,7 @@ def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipRe
     thing = _followed(clip)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(f"{lifter}, {APART}", height), lifted, in_world(thing, lifted), lifting)]
-    scales, _, _ = find_scales(lifted, [thing], metres, contacts=True)
-    together = rescaled(lifted, scales)
+    together = _in_one_world(lifted, thing, metres)
     poses = smooth_path(thing, together)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(f"{lifter}, {TOGETHER}", height), together, poses, seconds)]
@@ -162,11 +162,16 @@ def lift_clip_jointly(clip: HoiClip, checkpoint: Path, height: str, seed: int) -
     poses = joint_path(thing, lifted, 0)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(JOINT, height), lifted, poses, lifting)]
-    scales, _, _ = find_scales(lifted, [thing], metres, contacts=True)
-    together = rescaled(lifted, scales)
+    together = _in_one_world(lifted, thing, metres)
     poses = joint_path(thing, together, 0)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(JOINT_CONTACTS, height), together, poses, seconds)]
+
+
+def _in_one_world(lifted: LiftedArtifact, thing: Thing, metres: float | None) -> LiftedArtifact:
+    """What was lifted, upright and in the scale that `anylift fit --objects` would give it."""
+    lifted = upright(lifted, [thing])
+    return rescaled(lifted, find_scales(lifted, [thing], metres, contacts=True)[0])
 
 
 def _lifted(clip: HoiClip, person: LiftedPerson) -> LiftedArtifact:

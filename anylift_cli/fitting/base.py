@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HANDS, BODY, FLOOR = CONTACTS = "hands", "body", "floor"
+"""What contacts do: hands hold and carry, the body stays outside of objects, objects rest on the floor."""
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -13,7 +16,7 @@ class FitOptions:
         person: which person of the lifted file, 0-based.
         body: "open" (the body that ships with anylift) or the path of an SMPL file.
         height: standing height in metres, when known.
-        contacts: whether hands that hold an object are brought to it, and objects that rest to the floor.
+        contacts: with objects, those of `CONTACTS` that count.
         device: torch device.
         seed: of every random choice.
         prior: of poses: "open" (ships with anylift), "vposer", or a path (see `body.priors`).
@@ -22,7 +25,7 @@ class FitOptions:
     person: int = 0
     body: str = "open"
     height: float | None = None
-    contacts: bool = True
+    contacts: tuple[str, ...] = CONTACTS
     device: str = "cpu"
     seed: int = 0
     prior: str = "open"

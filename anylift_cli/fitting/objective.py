@@ -38,7 +38,7 @@ for _name, _value in {
 class Anchors:
     """Where parts of the body stay: positions (T, N, 3) and probabilities (T, N).
 
-    Of feet, columns are as in `foot_contact`.
+    Of feet, columns are as in `foot_contact`; otherwise they are SMPL's joints.
     """
 
     position: Tensor
@@ -82,7 +82,7 @@ def energy(
     prior: BodyPrior,
     anchors: Anchors | None,
     ground: Tensor | None,
-    hands: Anchors | None = None,
+    joints: Anchors | None = None,
 ) -> Tensor:
     """Mean energy per frame of a posed body; every term in standard deviations.
 
@@ -90,7 +90,7 @@ def energy(
         pose: (T, 24, 3, 3) the rotations that gave `output`.
         anchors: where feet in contact stand, once known.
         ground: (T,) height below which no foot may be, once known; -inf where there is none.
-        hands: where hands that hold something are, columns left and right.
+        joints: where joints that touch an object are, a column for each of the 24.
     """
     points = output.keypoints
     camera = transform(target.camera_from_world, points)
@@ -108,9 +108,9 @@ def energy(
     if anchors is not None:
         slip = squared_length(points[:, list(CONTACT_POINTS)] - anchors.position)
         total = total + (anchors.probability * _robust(slip, _ANCHOR, _ANCHOR_OUTLIER)).sum(-1)
-    if hands is not None:
-        off = squared_length(output.joints[:, list(HANDS)] - hands.position)
-        total = total + (hands.probability * _robust(off, _HOLD, _HOLD_OUTLIER)).sum(-1)
+    if joints is not None:
+        off = squared_length(output.joints - joints.position)
+        total = total + (joints.probability * _robust(off, _HOLD, _HOLD_OUTLIER)).sum(-1)
     return total.mean() + _smoothness(output.joints, pose, target.times)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
-from torch import Tensor
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
+from anylift_cli.fitting.base import BODY, FLOOR
+from anylift_cli.fitting.base import HANDS as HOLD
 from anylift_cli.fitting.carrying import carried_frames, carried_places
 from anylift_cli.fitting.holding import PALM, SIDES, Grips
+from anylift_cli.fitting.inside import inside
 from anylift_cli.fitting.joint_path import object_path
 from anylift_cli.fitting.object_scale import Scales
 from anylift_cli.fitting.objective import HANDS, Anchors
@@ -25,6 +27,8 @@ from anylift_cli.geometry.runs import runs
 
 _ON_FLOOR = 0.08
 """Metres from the floor within which a resting object stands on it."""
+_PUSH = 0.2
+"""How much less than hands that hold it counts that the body is outside: what is around joints is known roughly."""
 _REACH = 0.25
 """Metres that a hand is brought to what it holds at most."""
 
@@ -44,34 +48,53 @@ class PlacedThing:
 
 
 def place_thing(
-    thing: Thing, number: int, grips: Grips, lifted: LiftedArtifact, floor: float | None, *, contacts: bool
+    thing: Thing, number: int, grips: Grips, lifted: LiftedArtifact, floor: float | None, contacts: Collection[str]
 ) -> PlacedThing:
-    """Smooth the `number`th object's path; with `contacts`, it rests on the floor, and hands carry it while hidden."""
+    """Smooth the `number`th object's path; with contacts, it rests on the floor, and hands carry it while hidden."""
     poses = object_path(thing, lifted, number)
     before = _height_above(thing, poses, grips.rests, floor)
-    if contacts:
-        wishes = [carried_places(thing, poses, grips, lifted)]
-        if floor is not None:
-            wishes.append(resting_places(thing, poses, grips.rests, floor, _ON_FLOOR))
-        known = [wish for wish in wishes if wish is not None]
-        poses = object_path(thing, lifted, number, reduce(Places.along, known)) if known else poses
+    wishes = [carried_places(thing, poses, grips, lifted)] if HOLD in contacts else []
+    if FLOOR in contacts and floor is not None:
+        wishes.append(resting_places(thing, poses, grips.rests, floor, _ON_FLOOR))
+    known = [wish for wish in wishes if wish is not None]
+    poses = object_path(thing, lifted, number, reduce(Places.along, known)) if known else poses
+    carried = carried_frames(thing, grips, lifted.timestamps) & (HOLD in contacts)
     figures = {
         "frames_seen": int(thing.known.sum()),
-        "frames_carried": int(carried_frames(thing, grips, lifted.timestamps).any((0, 2)).sum()) if contacts else 0,
+        "frames_carried": int(carried.any((0, 2)).sum()),
         "rests_above_floor_mm_before": before,
         "rests_above_floor_mm": _height_above(thing, poses, grips.rests, floor),
     }
     return PlacedThing(thing, poses, grips, figures)
 
 
-def grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> Anchors | None:
-    """Where the hands of a person should be to touch what they hold; None where they hold nothing.
+def touches(
+    placed: Sequence[PlacedThing], person: int, joints: np.ndarray, contacts: Collection[str]
+) -> Anchors | None:
+    """Where joints should be: hands on what they hold, the body outside of it; None where all may stay.
+
+    Args:
+        joints: (T, 24, 3) as fitted, m.
+    """
+    position, probability = joints.copy(), np.zeros(joints.shape[:2])
+    if BODY in contacts:
+        for one in placed:
+            depth, out = inside(one.thing, one.poses, joints)
+            position = np.where(depth[..., None] > 0, out, position)
+            probability = np.where(depth > 0, _PUSH, probability)
+    if HOLD in contacts:
+        hands = list(HANDS)
+        position[:, hands], probability[:, hands] = _grasps(placed, person, joints[:, hands])
+    if not probability.any():
+        return None
+    return Anchors(torch.from_numpy(position).float(), torch.from_numpy(probability).float())
+
+
+def _grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where hands (T, 2, 3) of a person should be to touch what they hold, and how much that counts (T, 2).
 
     A hand keeps its place on an object as long as it holds it: the surface point nearest to its middle place while it
     is seen.
-
-    Args:
-        hands: (T, 2, 3) as fitted, left and right, m.
     """
     position, probability = hands.copy(), np.zeros(hands.shape[:2])
     for one in placed:
@@ -88,10 +111,7 @@ def grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> Anc
                 outward = outward / length if length > 1e-6 else np.zeros(3)
                 place = transform(one.poses[rows], (surface + PALM * outward)[None])[:, 0]
                 position[rows, side], probability[rows, side] = place, 1.0
-    if not probability.any():
-        return None
-    eased = gaussian_filter1d(probability, 1.0, axis=0, mode="nearest") * (probability > 0)
-    return Anchors(torch.from_numpy(position).float(), torch.from_numpy(eased).float())
+    return position, gaussian_filter1d(probability, 1.0, axis=0, mode="nearest") * (probability > 0)
 
 
 def hand_gap(one: PlacedThing, person: int, hands: np.ndarray) -> float | None:
@@ -101,11 +121,6 @@ def hand_gap(one: PlacedThing, person: int, hands: np.ndarray) -> float | None:
         return None
     distance = one.thing.surface.nearest(_local(one.poses, hands)[held])[1]
     return round(1000 * float(np.median(np.abs(distance - PALM))), 1)
-
-
-def hands_of(joints: Tensor) -> np.ndarray:
-    """Left and right hands (T, 2, 3) of SMPL joints (T, 24, 3)."""
-    return joints[:, list(HANDS)].double().cpu().numpy()
 
 
 def held_seconds(one: PlacedThing, person: int, times: np.ndarray) -> dict[str, float]:
@@ -130,20 +145,22 @@ def with_objects(
         motion: of the person, whose world has an origin of its own.
         placed: in the lifted world, over the motion's frames.
         units: metres per unit of each mesh file, by the objects' names.
-        before: hands (T, 2, 3) in the lifted world before they were brought to what they hold, and how far (3,) the
-            motion's world is from that one.
+        before: joints (T, 24, 3) in the lifted world before they touched anything, and how far (3,) the motion's
+            world is from that one.
     """
     poses = np.stack([one.poses for one in placed])
-    hands, shift = before
+    joints, shift = before
     poses[..., :3, 3] += shift
-    after = motion.joints[:, list(HANDS)].astype(np.float64) - shift
+    after = motion.joints.astype(np.float64) - shift
     figures = {
         one.thing.name: {
             "scale": round(factor, 4),
             "size_known": one.thing.size_known,
             "held_seconds": held_seconds(one, person, motion.timestamps),
-            "hand_gap_mm_before": hand_gap(one, person, hands),
-            "hand_gap_mm": hand_gap(one, person, after),
+            "hand_gap_mm_before": hand_gap(one, person, joints[:, list(HANDS)]),
+            "hand_gap_mm": hand_gap(one, person, after[:, list(HANDS)]),
+            "body_inside_mm_before": _deepest(one, joints),
+            "body_inside_mm": _deepest(one, after),
             **one.figures,
         }
         for one, factor in zip(placed, scales.things, strict=True)
@@ -161,6 +178,12 @@ def with_objects(
         object_scale=[factor * units[one.thing.name] for one, factor in zip(placed, scales.things, strict=True)],
         meta={**motion.meta, "objects": figures, "object_scales": world},
     )
+
+
+def _deepest(one: PlacedThing, joints: np.ndarray) -> float:
+    """How deep the deepest part of a body is inside of an object, in all but 5 % of the frames, mm."""
+    depth = inside(one.thing, one.poses, joints)[0].max(1)
+    return round(1000 * float(np.quantile(depth, 0.95)), 1)
 
 
 def _local(poses: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -91,14 +91,14 @@ def fit_person(target: Target, body: BodyModel, prior: BodyPrior, height: float 
     return Fit(grounded, betas, torch.minimum(contact, planted), floor, anchors, ground)
 
 
-def hold_on(fit: Fit, hands: Anchors, target: Target, body: BodyModel, prior: BodyPrior, task: Task) -> Fit:
-    """The same fit with hands where they hold something; feet stay where they stand.
+def hold_on(fit: Fit, joints: Anchors, target: Target, body: BodyModel, prior: BodyPrior, task: Task) -> Fit:
+    """The same fit with joints where they touch something; feet stay where they stand.
 
     Args:
-        hands: columns left and right.
+        joints: a column for each of the 24.
         task: advanced once per frame.
     """
-    constraints = fit.feet, fit.ground, hands
+    constraints = fit.feet, fit.ground, joints
     held = _solve_windows(fit.parameters, target, body, fit.betas, prior, constraints, _HELD, task)
     return replace(fit, parameters=held)
 
@@ -113,10 +113,10 @@ def _solve_windows(
     iterations: int,
     task: Task,
 ) -> Parameters:
-    """Minimise in windows. Constraints: feet in contact, the ground, hands that hold something."""
+    """Minimise in windows. Constraints: feet in contact, the ground, joints that touch something."""
     spans, parts = list(equal_windows(len(target.times))), []
     for span in spans:
-        feet, ground, hands = constraints
+        feet, ground, joints = constraints
         parts.append(
             _minimise(
                 Parameters(start.pose[span.frames], start.transl[span.frames]),
@@ -126,7 +126,7 @@ def _solve_windows(
                 prior,
                 None if feet is None else feet.frames(span.frames),
                 None if ground is None else ground[span.frames],
-                None if hands is None else hands.frames(span.frames),
+                None if joints is None else joints.frames(span.frames),
                 iterations,
             )
         )
@@ -162,7 +162,7 @@ def fit_shape(target: Target, body: BodyModel, height: float | None) -> Tensor:
 
 def _minimise(
     start: Parameters, target: Target, body: BodyModel, betas: Tensor, prior: BodyPrior, anchors: Anchors | None,
-    ground: Tensor | None, hands: Anchors | None, iterations: int,
+    ground: Tensor | None, joints: Anchors | None, iterations: int,
 ) -> Parameters:  # fmt: skip
     six = six_d_from_matrix(start.pose).requires_grad_()
     transl = start.transl.clone().requires_grad_()
@@ -171,7 +171,7 @@ def _minimise(
     for _ in range(iterations):
         optimiser.zero_grad()
         pose = matrix_from_6d(six)
-        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, ground, hands).backward()
+        energy(body.joints(pose, betas, transl), pose, target, prior, anchors, ground, joints).backward()
         optimiser.step()
         schedule.step()
     return Parameters(matrix_from_6d(six.detach()), transl.detach())

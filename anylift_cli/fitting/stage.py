@@ -17,10 +17,10 @@ from anylift_cli.body.model import BodyModel
 from anylift_cli.body.priors import BodyPrior, load_prior
 from anylift_cli.body.skeleton import BODY24_FROM_SMPL_JOINT, J, K
 from anylift_cli.errors import AnyliftError, UsageError
-from anylift_cli.fitting.base import FitOptions
+from anylift_cli.fitting.base import HANDS, FitOptions
 from anylift_cli.fitting.object_scale import find_scales, rescaled
 from anylift_cli.fitting.objective import Target
-from anylift_cli.fitting.objects import grasps, hands_of, place_thing, with_objects
+from anylift_cli.fitting.objects import place_thing, touches, with_objects
 from anylift_cli.fitting.solve import Fit, fit_person, hold_on, joints_of
 from anylift_cli.fitting.things import things_of
 from anylift_cli.fitting.upright import upright
@@ -59,10 +59,11 @@ def run_fit_with_objects(
     """As `run_fit`, with objects in the same world.
 
     Objects of known size give people, and the path of a moving camera, their scale; objects of unknown size get theirs
-    from the hands that hold them. With `options.contacts`, hands are then brought to what they hold.
+    from the hands that hold them. With `options.contacts`, hands are then brought to what they hold, and bodies out
+    of objects.
 
     `meta["objects"]` says of each object: `scale` (on the mesh), `frames_seen`, `frames_carried` by hands while it is
-    hidden, `held_seconds`, `hand_gap_mm` and `rests_above_floor_mm`, each also `_before` contacts;
+    hidden, `held_seconds`, `hand_gap_mm`, `body_inside_mm` and `rests_above_floor_mm`, these also `_before` contacts;
     `meta["object_scales"]` what the objects did to the world.
 
     Raises:
@@ -80,17 +81,17 @@ def run_fit_with_objects(
     units = {str(name): float(objects.meta.get("units", {}).get(str(name), 1.0)) for name in objects.names}
     things = things_of(objects)
     lifted = upright(lifted, things)
-    scales, things, grips = find_scales(lifted, things, options.height, contacts=contacts)
+    scales, things, grips = find_scales(lifted, things, options.height, contacts=HANDS in contacts)
     lifted = rescaled(lifted, scales)
     with _fitting(lifted, keypoints, options, progress, passes=3) as (target, body, prior, span, task):
         fit = fit_person(target, body, prior, options.height, task)
         placed = [
-            place_thing(thing, number, grip, lifted, fit.floor, contacts=contacts)
+            place_thing(thing, number, grip, lifted, fit.floor, contacts)
             for number, (thing, grip) in enumerate(zip(things, grips, strict=True))
         ]
         placed = [one.frames(span) for one in placed]
-        before = hands_of(joints_of(fit, body))
-        wanted = grasps(placed, person, before) if contacts else None
+        before = joints_of(fit, body).double().cpu().numpy()
+        wanted = touches(placed, person, before, contacts)
         if wanted is not None:
             fit = hold_on(fit, wanted.to(options.device), target, body, prior, task)
         motion = lock_feet(_motion(fit, body, lifted, keypoints, options, span), strength=1.0)
