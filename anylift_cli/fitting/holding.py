@@ -29,7 +29,7 @@ NEAR, _FREE = 0.07, 0.2
 """Metres: a hand this near may hold, an object without any hand this near is on its own."""
 _SAME_SPEED, _MOVES, _RESTS = 0.4, 0.12, 0.08
 """m/s: a hand that moves past an object faster does not hold it; an object that moves faster is moved by somebody, one
-that is slower, and that nobody is near, rests."""
+that is slower and that nobody holds rests."""
 _SHORTEST, _BRIDGED = 0.2, 0.25
 """Seconds."""
 _GUESSED = 0.07
@@ -46,7 +46,7 @@ class Grips:
         held: (P, T, 2) whether it is seen to hold the object.
         hidden: (P, T, 2) whether it goes on holding the object where it is not seen.
         free: (T,) whether nobody is near it.
-        rests: (T,) whether nobody is near it and it does not move.
+        rests: (T,) whether nobody holds it and it does not move.
     """
 
     gap: np.ndarray
@@ -85,7 +85,8 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     seen, moves = _seen(lifted, interval), (speed > _MOVES) & thing.known
     held = _lasting(held & thing.known[:, None] & seen, moves, interval)
     hidden = _unseen(held, seen, (moves | held.any((0, 2))) & thing.known)
-    return Grips(gap, held, hidden, free, free & (speed < _RESTS))
+    rests = (speed < _RESTS) & thing.known & ~(held | hidden).any((0, 2))
+    return Grips(gap, held, hidden, free, rests)
 
 
 def deviations(lifted: LiftedArtifact) -> np.ndarray:

@@ -238,7 +238,7 @@ def _path_scale(lifted: LiftedArtifact, scales: Scales, rulers: Sequence[Thing])
     poses, interval = lifted.world_from_camera, _interval(lifted.timestamps)
     for thing in rulers:
         grips = find_grips(thing, lifted, FINE)
-        for first, last in runs(grips.free):
+        for first, last in runs(grips.free | grips.rests):
             rows = slice(first, last)
             offset = transform(thing.camera_from_object[rows], thing.middle[None])[:, 0]
             seen = (poses[rows, :3, :3] @ offset[..., None])[..., 0]
