@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,9 +146,9 @@ def test_motion_capture_with_odd_tables(tmp_path, changes):
 
 
 def test_cameras_that_are_mirrors(tmp_path):
-    cameras = files.cameras()
-    cameras.world_from_camera[1, :3, 0] *= -1
-    cameras.save(tmp_path / "cameras.npz")
+    poses = files.POSES.copy()
+    poses[1, :3, 0] *= -1
+    replace(files.cameras(), world_from_camera=poses).save(tmp_path / "cameras.npz")
     with pytest.raises(AnyliftError, match=r"cameras\.npz: pose 1 is not a rotation"):
         read_path(tmp_path / "cameras.npz", probe(files.video(tmp_path)))
 
