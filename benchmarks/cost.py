@@ -3,7 +3,7 @@
 Each stage runs as a process of its own on one thread; processor seconds and peak memory are what the system counted.
 One axis is varied at a time: length (at 640x360, one person), people side by side, and resolution (both at the first
 length). A straight line through the lengths gives seconds per frame, the share that does not grow, and how far the
-points lie off it. long_video.py measures long ones. What was measured is kept in FOLDER/cost.jsonl and not measured again.
+points lie off it. What was measured is kept in FOLDER/cost.jsonl and not measured again. Long videos: long_video.py.
 
 A clip is `walk_still` played forth and back.
 """
