@@ -6,7 +6,7 @@ Prints a table: clips accounted for, clips an hour and speed against `one`, and 
 same in every route that lifted them. A route that was stopped goes on where it was, one with more `--clips` than before
 too; its seconds add up.
 
-The clips are renderings of a few movements, six frames each, every copy with a noise of its own.
+The clips are renderings of a few movements, six frames each, every one with a part and a noise of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from anylift_cli.synthetic.writing import write_video
 from anylift_cli.video import VideoWriter, read_frames
 
 MOTIONS = ("walk", "squat", "wave", "kick", "jog")
-WIDTH, HEIGHT, FPS, SECONDS = 320, 240, 12, 0.5
+WIDTH, HEIGHT, FPS, SECONDS, FRAMES = 320, 240, 12, 3.0, 6
 ENDED = ("done", "unchanged", "empty", "failed")
 KILLED = 2
 ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
@@ -51,10 +52,12 @@ def make_clips(folder: Path, count: int) -> None:
         file = folder / motion / f"{number:03d}.mp4"
         if not file.exists():
             draw = np.random.default_rng(number)
+            start = draw.integers(FPS, round(SECONDS * FPS) - FRAMES)
+            frames = islice(read_frames(folder.parent / "originals" / f"{motion}.mp4"), start, start + FRAMES)
             with VideoWriter(file, WIDTH, HEIGHT, FPS) as writer:
-                for frame in read_frames(folder.parent / "originals" / f"{motion}.mp4"):
+                for frame in frames:
                     noise = draw.normal(0, 2, frame.image.shape)
-                    writer.write(np.clip(frame.image + noise, 0, 255).astype(np.uint8), frame.time)
+                    writer.write(np.clip(frame.image + noise, 0, 255).astype(np.uint8))
 
 
 def batch(clips: Path, out: Path, *options: object) -> subprocess.Popen[bytes]:

@@ -1,9 +1,9 @@
-"""What a frame costs, stage by stage: `python benchmarks/cost.py [FOLDER] [--lengths 10,30,60] [--long]`.
+"""What a frame costs, stage by stage: `python benchmarks/cost.py [FOLDER] [--lengths 10,30,60]`.
 
 Each stage runs as a process of its own on one thread; processor seconds and peak memory are what the system counted.
 One axis is varied at a time: length (at 640x360, one person), people side by side, and resolution (both at the first
 length). A straight line through the lengths gives seconds per frame, the share that does not grow, and how far the
-points lie off it. `--long` adds 30 minutes. What was measured is kept in FOLDER/cost.jsonl and not measured again.
+points lie off it. What was measured is kept in FOLDER/cost.jsonl and not measured again. Long videos: long_video.py.
 
 A clip is `walk_still` played forth and back.
 """
@@ -30,7 +30,6 @@ FPS = 20
 SCENE_SECONDS = 5.0
 SIZES = ((320, 180), (640, 360), (1280, 720))
 BASE = SIZES[1]
-LONG = 1800.0
 STAGES = ("keypoints", "cameras", "lift", "fit")
 
 
@@ -138,10 +137,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("out/cost"))
     parser.add_argument("--lengths", default="10,30,60", help="seconds, with commas")
-    parser.add_argument("--long", action="store_true", help="30 minutes too")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    lengths = [float(one) for one in given.lengths.split(",")] + ([LONG] if given.long else [])
+    lengths = [float(one) for one in given.lengths.split(",")]
     kept = given.folder / "cost.jsonl"
     rows = [json.loads(text) for text in kept.read_text().splitlines()] if kept.exists() else []
     for case in cases(lengths):

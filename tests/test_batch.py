@@ -132,16 +132,17 @@ def test_rows_are_read_as_the_command_line_is(tmp_path):
     clip = Clip(
         "a",
         "a.mp4",
-        {"height": 1.8, "camera": "points.npz", "backend": "mediapipe", "contacts": "no", "object-size": "0.5;1"},
+        {"height": 1.8, "camera": "points.npz", "backend": "mediapipe", "flip-test": "no", "object-size": "0.5;1"},
         str(tmp_path),
     )
     assert rows.values(clip) == {
         "height": 1.8,
         "camera": str(tmp_path / "points.npz"),
         "backend": "mediapipe",
-        "contacts": False,
+        "flip_test": False,
         "object_size": [0.5, 1.0],
     }
+    assert rows.values(replace(clip, options={"flip-test": True})) == {"flip_test": True}
     for options in ({"height": "9"}, {"person": "nobody"}, {"start": "-1"}):
         with pytest.raises(UsageError, match=f"a: .*{next(iter(options))}"):
             rows.values(replace(clip, options=options))

@@ -61,7 +61,7 @@ class RowOptions:
         parameter = self._known[name]
         if getattr(parameter, "is_flag", False):
             on = str(value).strip().lower() in ("1", "true", "yes", "on")
-            return [(parameter.opts if on else parameter.secondary_opts)[0]]
+            return (parameter.opts if on else parameter.secondary_opts)[:1]
         values = [value]
         if parameter.multiple:
             values = value if isinstance(value, list) else str(value).split(";")

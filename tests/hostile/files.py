@@ -404,6 +404,7 @@ def clip_lists(folder: Path) -> list[Path]:
         "height": 1.7,
         "start": 1,
         "cameras": "still",
+        "flip-test": True,
         "object": ["a=b.obj"],
     }
     (folder / "clips.csv").write_text(
