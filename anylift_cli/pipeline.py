@@ -107,7 +107,7 @@ class Stage:
             "stage": self.name,
             "stage_version": self.version,
             "backend": self.backend,
-            "options": options,
+            "options": _without_paths(options),
             "weights": dict(self.weights),
             "inputs": {name: source.key for name, source in inputs.items()},
         }
