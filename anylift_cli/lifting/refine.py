@@ -34,6 +34,8 @@ _DRIFT = {"still": 0.0, "rotating": 0.02}
 _DRIFT_MOVING = 0.06
 """and of those that move, whose error of direction is the larger part."""
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
+_SHOWN = 0.3
+"""Confidence from which a foot is a full witness of what it stands on: guessed ones must not move the camera."""
 _PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
 _UNSEEN = 1.0
@@ -230,7 +232,8 @@ def _contacts(points: Tensor, seen: Observation, models: Models) -> Contacts | N
     floor = floor_height(feet[..., 2] - clearance, still)
     if floor is None:
         return None
-    probability = contact_probability(feet, still, floor, clearance, seen.times[0])
+    shown = (seen.weight[0][:, list(CONTACT_POINTS)] / _SHOWN).clamp_max(1.0)
+    probability = shown * contact_probability(feet, still, floor, clearance, seen.times[0])
     return Contacts(CONTACT_POINTS, probability[None], clearance + floor)
 
 
