@@ -66,7 +66,6 @@ class PlacedLandmarks:
     """
 
     name = "landmarks"
-    version = 1
 
     def lift(
         self,

@@ -91,7 +91,6 @@ class Lifter(Protocol):
     """A backend of the lift stage."""
 
     name: str
-    version: int
 
     def lift(
         self,

@@ -51,7 +51,6 @@ class DiffusionLifter:
     """Lift with a multi-view 2D diffusion network."""
 
     name = "diffusion"
-    version = 4
 
     def __init__(self, checkpoint: Path | None = None) -> None:
         self.checkpoint = checkpoint

@@ -52,7 +52,6 @@ class OptimizeLifter:
     """Lift by optimisation of world points; nothing is learned but the pose prior."""
 
     name = "optimize"
-    version = 4
 
     def __init__(self, start: Start = start_from_size) -> None:
         self.start = start
