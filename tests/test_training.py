@@ -28,7 +28,14 @@ from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL
 from anylift_cli.training.log import LOG_FILE, TrainingLog
 from anylift_cli.training.loop import STATE_FILE, LoopConfig, learning_rate, train
 from anylift_cli.training.mocap_batches import Batch, MocapBatches
-from anylift_cli.training.multi_view import MODEL_FILE, MultiViewConfig, errors, multi_view_loss, train_multi_view
+from anylift_cli.training.multi_view import (
+    MODEL_FILE,
+    MultiViewConfig,
+    denoised,
+    errors,
+    train_multi_view,
+    view_losses,
+)
 
 FRAMES = 16
 TINY = MultiViewConfig(
@@ -299,12 +306,11 @@ def test_the_loss_is_the_error_of_views_and_of_their_differences(batches):
     """By hand: 0.5 off everywhere is a loss of 0.5; 0.5 off from frame 8 on is half of that and one jump in 15."""
     batch = batches.batch(2, 8)
     batch = replace(batch, valid=torch.ones_like(batch.valid))
-    schedule = Schedule.cosine(50)
-    assert all(value == 0 for value in multi_view_loss(Perfect(batch.views), batch, schedule, 0).values())
-    constant = multi_view_loss(Perfect(shifted(batch, slice(None))), batch, schedule, 0)
+    assert all(value == 0 for value in view_losses(batch.views, batch).values())
+    constant = view_losses(shifted(batch, slice(None)), batch)
     assert float(constant["views"]) == pytest.approx(0.5, abs=1e-5)
     assert float(constant["differences"]) == pytest.approx(0, abs=1e-5)
-    jump = multi_view_loss(Perfect(shifted(batch, slice(8, None))), batch, schedule, 0)
+    jump = view_losses(shifted(batch, slice(8, None)), batch)
     assert float(jump["views"]) == pytest.approx(0.25, abs=1e-5)
     assert float(jump["differences"]) == pytest.approx(0.5 / 15, abs=1e-5)
     assert float(jump["loss"]) == pytest.approx(0.25 + 1.5 * 0.5 / 15, abs=1e-5)
@@ -315,13 +321,12 @@ def test_frames_that_do_not_exist_and_lent_points_count_less(batches):
     valid = torch.ones_like(batch.valid)
     valid[:, 8:] = False
     batch = replace(batch, valid=valid)
-    schedule = Schedule.cosine(50)
-    late = multi_view_loss(Perfect(shifted(batch, slice(8, None))), batch, schedule, 0)
+    late = view_losses(shifted(batch, slice(8, None)), batch)
     assert all(value == 0 for value in late.values())
     nose = batch.views.clone()
     nose[..., K["nose"], :] += 1
     share = 0.5 / (len(MEASURED_POINTS) + 0.5 * (24 - len(MEASURED_POINTS)))
-    found = multi_view_loss(Perfect(nose), batch, schedule, 0)["views"]
+    found = view_losses(nose, batch)["views"]
     assert float(found) == pytest.approx(share, abs=1e-5)
 
 
@@ -356,13 +361,14 @@ def test_thirty_steps_lower_the_loss(batches):
 
     def loss() -> float:
         with torch.no_grad():
-            return float(multi_view_loss(network, fixed, schedule, 0)["loss"])
+            return float(view_losses(denoised(network, fixed, schedule, 0), fixed)["loss"])
 
     before = loss()
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-3)
     for step in range(30):
         optimiser.zero_grad()
-        multi_view_loss(network, batches.batch(step, 16), schedule, step)["loss"].backward()
+        batch = batches.batch(step, 16)
+        view_losses(denoised(network, batch, schedule, step), batch)["loss"].backward()
         optimiser.step()
     assert loss() < 0.85 * before
 

@@ -2,7 +2,8 @@
 
 An object's points are the corners of its mesh's box, wherever a tracker's pose puts them: metric, because the mesh is.
 In frames without a pose they go along with the person, bridged between those with one. The network tells how far off
-these told corners are in each view, in the coordinates of `views.py`, where a wrong distance is a shift to the side.
+these told corners are in each view, where a wrong distance is a shift to the side: a small one, so that it is told in
+fifths of the coordinates of `views.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ CORNERS = 8
 POINTS = len(BODY24) + CORNERS
 OBJECT_WIDTH = 3 * CORNERS + 1 + len(CATEGORIES) + 1
 JOINT_WIDTH = WIDTH + OBJECT_WIDTH
+_OFFSETS = 0.2
+"""Unit of how far corners are off, in the coordinates of `views.py`: about what is usual, as with people's points."""
 _ALIKE = {"suitcase": "box", "trashbin": "box", "toolbox": "box", "stool": "chair", "sofa": "chair", "desk": "table"}
 
 
@@ -77,7 +80,7 @@ def object_conditions(told: Told) -> Tensor:
 def object_views(seen: Canonical, told: Told, corners: Tensor, views: int) -> Tensor:
     """How far off the told corners are in each virtual view of true `corners` (B, T, 8, 3), (B, T, V - 1, 8, 2)."""
     rotations = view_rotations(seen.up, views)
-    return to_views(corners, seen.root, rotations) - to_views(told.corners, seen.root, rotations)
+    return (to_views(corners, seen.root, rotations) - to_views(told.corners, seen.root, rotations)) / _OFFSETS
 
 
 def triangulated_object(seen: Canonical, told: Told, views: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +90,7 @@ def triangulated_object(seen: Canonical, told: Told, views: Tensor) -> tuple[Ten
         views: (B, T, V - 1, 32, 2) of a joint network; see `multi_view.imagine`.
     """
     rotations = view_rotations(seen.up, views.shape[2] + 1)
-    imagined = views[..., len(BODY24) :, :] + to_views(told.corners, seen.root, rotations)
+    imagined = _OFFSETS * views[..., len(BODY24) :, :] + to_views(told.corners, seen.root, rotations)
     camera = told.corners + seen.root[..., None, :]
     weight = told.weight[..., None].expand(camera.shape[:-1])
     observed = input_view(camera[..., :2] / camera[..., 2:].clamp_min(1e-3), weight, seen.root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.interactions import handle_things
 from anylift_cli.synthetic.object_tracker import follow
 from anylift_cli.training.mocap_batches import Batch, MocapBatches, draw_modes
-from anylift_cli.training.multi_view import MultiViewConfig, check_config, errors, learn, mean_of_windows
+from anylift_cli.training.multi_view import MultiViewConfig, check_config, errors, learn, mean_of_windows, view_losses
 from anylift_cli.training.recordings import files_of, is_recording
 from anylift_cli.training.stored_frames import HandledFrames
 
@@ -126,7 +126,7 @@ def train_interactions(
             for some, split, add, vary in ((paths, "train", 0, True), (paths[:1], "test", 1, False))]  # fmt: skip
     used = [file for path in paths for file in (files_of(path) if is_recording(path) else [path])]
     hashes = {path.name: sha256_of(path) for path in [*used, *([start] if start else [])]}
-    return learn(network.to(device), *made, joint_errors, config, hashes, folder, command, progress)
+    return learn(network.to(device), *made, joint_losses, joint_errors, config, hashes, folder, command, progress)
 
 
 def grow(network: ViewsAsChannels, start: Path) -> None:
@@ -159,6 +159,14 @@ def grow(network: ViewsAsChannels, start: Path) -> None:
 
 
 _GROWN = ("embed.weight", "output.weight", "output.bias")
+
+
+def joint_losses(clean: Tensor, batch: JointBatch) -> dict[str, Tensor]:
+    """`view_losses`, and the share of them that is about the object."""
+    people = len(BODY24)
+    weight = batch.point_weight[..., people:]
+    thing = replace(batch, views=batch.views[..., people:, :], point_weight=weight)
+    return view_losses(clean, batch) | {"object": view_losses(clean[..., people:, :].detach(), thing)["views"]}
 
 
 @torch.no_grad()

@@ -82,13 +82,14 @@ def train_multi_view(
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
     hashes = {path.name: sha256_of(path) for path in files}
-    return learn(network, data, held_out, errors, config, hashes, folder, command, progress)
+    return learn(network, data, held_out, view_losses, errors, config, hashes, folder, command, progress)
 
 
 def learn(
     network: nn.Module,
     data: MocapBatches,
     held_out: MocapBatches,
+    losses: Callable[[Tensor, Batch], dict[str, Tensor]],
     figures: Callable[[nn.Module, Schedule, Batch], dict[str, float]],
     config: MultiViewConfig,
     files: dict[str, str],
@@ -100,6 +101,7 @@ def learn(
 
     Args:
         network: on its device.
+        losses: of the views that the network makes of a batch, by name; see `train`.
         files: sha256 of each file that the training depends on, by name.
     """
     schedule = Schedule.cosine(config.noise_steps, data.device)
@@ -114,7 +116,8 @@ def learn(
     }
 
     def loss_of(model: nn.Module, step: int) -> dict[str, Tensor]:
-        return multi_view_loss(model, data.batch(step, config.batch), schedule, step)
+        batch = data.batch(step, config.batch)
+        return losses(denoised(model, batch, schedule, step), batch)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         rows = {kind: figures(model, schedule, batch) for kind, batch in tests.items()}
@@ -144,8 +147,8 @@ def check_config(config: MultiViewConfig) -> None:
         )
 
 
-def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> dict[str, Tensor]:
-    """Mean absolute errors of the views and of their frame differences."""
+def denoised(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> Tensor:
+    """The views (B, T, V - 1, N, 2) that the network makes of noisy ones, at noise steps drawn at random."""
     device = batch.views.device
     generator = torch.Generator(device).manual_seed(seed)
     size = len(batch.views)
@@ -154,7 +157,11 @@ def multi_view_loss(model: nn.Module, batch: Batch, schedule: Schedule, seed: in
     step = torch.where(pure, schedule.steps - 1, step)
     noise = torch.randn(batch.views.shape, generator=generator, device=device)
     noisy = schedule.noised(batch.views, noise, step)
-    clean = model(noisy, step, batch.condition, batch.valid).float()
+    return model(noisy, step, batch.condition, batch.valid).float()
+
+
+def view_losses(clean: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Mean absolute errors of views (B, T, V - 1, N, 2) and of their frame differences."""
     share = batch.valid.float()[:, :, None, None, None] * batch.point_weight[..., None]
     views = _mean((clean - batch.views).abs(), share)
     pairs = share[:, 1:] * share[:, :-1].clamp_max(1.0)
