@@ -112,7 +112,7 @@ class _Try:
 
 
 def work_through(jobs: Sequence[Job], crew: Crew, limits: Limits, watch: Watch) -> Iterator[Record]:
-    """The record of each job, as they come.
+    """The record of each job, as they come; the watch hears of it once it has been taken, and so may be kept.
 
     Raises:
         AnyliftError: workers cannot be started.
@@ -155,12 +155,12 @@ def work_through(jobs: Sequence[Job], crew: Crew, limits: Limits, watch: Watch) 
             one = busy.pop(worker)
             record = replace(record, attempts=one.attempt)
             again = record.status == FAILED and record.exit_code not in _FINAL and one.attempt <= limits.retry
-            watch.ended(worker, record, again)
             if again:
                 waiting.append(_Try(one.job, one.attempt + 1))
-                continue
-            yield record
-            if record.status == FAILED and limits.fail_fast:
+            else:
+                yield record
+            watch.ended(worker, record, again)
+            if not again and record.status == FAILED and limits.fail_fast:
                 return
 
 
