@@ -45,7 +45,7 @@ def disturbed(poses: np.ndarray, metres: float, radians: float) -> np.ndarray:
 
 def test_exact_points_give_the_exact_path(scene, points):
     start = disturbed(scene.world_from_object, 0.03, 0.1)
-    free = Ease(1e6, 1e6)
+    free = Ease(1e6, 1e6, 1e6, 1e6)
     found = fit_pose_path(start, seen_in(scene, points, pixels_of(scene, points)), scene.times, free)
     place, turn = pose_errors(found, scene.world_from_object)
     assert place.max() < 1e-4 and turn.max() < 0.01
@@ -64,7 +64,7 @@ def test_smoothness_beats_noise_and_outliers(scene, points):
     place, turn = pose_errors(found, scene.world_from_object)
     assert np.median(place) < 0.008 and place.max() < 0.03
     assert np.median(turn) < 0.8 and turn.max() < 3.5
-    rough = fit_pose_path(start, seen_in(scene, points, pixels, weight), scene.times, Ease(1e6, 1e6))
+    rough = fit_pose_path(start, seen_in(scene, points, pixels, weight), scene.times, Ease(1e6, 1e6, 1e6, 1e6))
     assert np.median(pose_errors(rough, scene.world_from_object)[0]) > 1.5 * np.median(place)
 
 
@@ -79,6 +79,22 @@ def test_gaps_are_bridged(scene, points):
     place, turn = pose_errors(found, scene.world_from_object)
     assert place.max() < 0.03 and turn.max() < 5
     assert place[:15].max() < 0.004
+
+
+def test_what_is_set_down_where_nobody_sees_it_does_not_run_on(scene, points):
+    """It moves at 1 m/s until it is hidden for a second, and is found resting at the place where it was seen last.
+
+    Braking at the usual 5 m/s² takes 10 cm.
+    """
+    poses = np.repeat(scene.world_from_object[:1], 45, 0)
+    poses[:, 0, 3] += np.minimum(scene.times - scene.times[9], 0.0)
+    weight = np.ones((45, 30))
+    weight[10:40] = 0
+    pixels = project(transform(poses, points), scene.world_from_camera, scene.K)
+    seen = seen_in(scene, points, pixels, weight)
+    off = pose_errors(fit_pose_path(poses, seen, scene.times), poses)[0].max()
+    loose = pose_errors(fit_pose_path(poses, seen, scene.times, Ease(speed=3.0, turning=6.0)), poses)[0].max()
+    assert off < 0.12 and loose > 2 * off
 
 
 def test_filled_poses_at_the_ends_and_halfway():

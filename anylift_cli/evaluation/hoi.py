@@ -28,9 +28,11 @@ from anylift_cli.evaluation.measure import HIPS
 from anylift_cli.evaluation.mocap import mean_lengths
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.evaluation.running import Contender, judged
+from anylift_cli.fitting.base import HANDS
 from anylift_cli.fitting.joint_path import joint_path
 from anylift_cli.fitting.object_scale import find_scales, rescaled
-from anylift_cli.fitting.things import Thing, in_world, smooth_path
+from anylift_cli.fitting.objects import place_thing
+from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.fitting.upright import upright
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.cameras import invert, project_camera, transform
@@ -142,8 +144,7 @@ def lift_clip(clip: HoiClip, lifter: str, height: str, seed: int) -> list[ClipRe
     thing = _followed(clip)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(f"{lifter}, {APART}", height), lifted, in_world(thing, lifted), lifting)]
-    together = _in_one_world(lifted, thing, metres)
-    poses = smooth_path(thing, together)
+    together, poses = _in_one_world(lifted, thing, metres)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(f"{lifter}, {TOGETHER}", height), together, poses, seconds)]
 
@@ -162,16 +163,17 @@ def lift_clip_jointly(clip: HoiClip, checkpoint: Path, height: str, seed: int) -
     poses = joint_path(thing, lifted, 0)
     lifting = time.perf_counter() - begin
     results = [_judged(clip, Contender(JOINT, height), lifted, poses, lifting)]
-    together = _in_one_world(lifted, thing, metres)
-    poses = joint_path(thing, together, 0)
+    together, poses = _in_one_world(lifted, thing, metres)
     seconds = time.perf_counter() - begin
     return [*results, _judged(clip, Contender(JOINT_CONTACTS, height), together, poses, seconds)]
 
 
-def _in_one_world(lifted: LiftedArtifact, thing: Thing, metres: float | None) -> LiftedArtifact:
-    """What was lifted, upright and in the scale that `anylift fit --objects` would give it."""
+def _in_one_world(lifted: LiftedArtifact, thing: Thing, metres: float | None) -> tuple[LiftedArtifact, np.ndarray]:
+    """What was lifted, and the object's path, upright and in the scale that `anylift fit --objects` would give them."""
     lifted = upright(lifted, [thing])
-    return rescaled(lifted, find_scales(lifted, [thing], metres, contacts=True)[0])
+    scales, (thing,), (grips,) = find_scales(lifted, [thing], metres, contacts=True)
+    lifted = rescaled(lifted, scales)
+    return lifted, place_thing(thing, 0, grips, lifted, None, (HANDS,)).poses
 
 
 def _lifted(clip: HoiClip, person: LiftedPerson) -> LiftedArtifact:

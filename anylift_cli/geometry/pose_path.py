@@ -17,8 +17,6 @@ from anylift_cli.geometry.cameras import transform
 
 _NEAREST = 0.05
 """Metres before the camera within which a point says nothing."""
-_REST_SPEED, _REST_SPIN = 3.0, 6.0
-"""m/s and rad/s of the weak wish to stay, which keeps long gaps calm."""
 _OUTLIER = 4.0
 """Standard deviations at which a sighting levels off."""
 
@@ -66,10 +64,18 @@ class Places:
 
 @dataclass(frozen=True)
 class Ease:
-    """How smoothly a body moves: deviations of its acceleration, m/s², and of its angular acceleration, rad/s²."""
+    """How smoothly a body moves.
+
+    Attributes:
+        acceleration, spin: deviations of its acceleration, m/s², and of its angular acceleration, rad/s².
+        speed, turning: deviations of its speed, m/s, and of its angular velocity, rad/s, within a second: a wish to
+            stay that is too weak to matter where it is seen, and keeps it from running on where it is not.
+    """
 
     acceleration: float = 6.0
     spin: float = 20.0
+    speed: float = 0.3
+    turning: float = 0.6
 
 
 def fit_pose_path(
@@ -161,7 +167,7 @@ def _motion(poses: np.ndarray, links: _Links) -> tuple[np.ndarray, np.ndarray]:
 
 def _deviations(ease: Ease) -> tuple[np.ndarray, np.ndarray]:
     return (
-        np.repeat([_REST_SPEED, _REST_SPIN], 3),
+        np.repeat([ease.speed, ease.turning], 3),
         np.repeat([ease.acceleration, ease.spin], 3),
     )
 
