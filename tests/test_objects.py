@@ -163,11 +163,11 @@ def test_delta_tracks_become_points(scene, filmed, tmp_path, width):
 def test_foreign_track_files(scene, filmed, tmp_path):
     (tmp_path / "points.json").write_text(json.dumps({"box": clicks(scene)}))
 
-    def run(stored: object) -> None:
+    def run(stored: object, tracker: str = "delta") -> None:
         with open(tmp_path / "track.pkl", "wb") as stream:
             pickle.dump(stored, stream)
         prompts = Prompts((ObjectFiles(filmed / "box.obj"),), tmp_path / "points.json", tmp_path / "track.pkl")
-        run_objects(filmed / "video.mp4", *artifacts_of(scene), prompts, ObjectOptions("delta"))
+        run_objects(filmed / "video.mp4", *artifacts_of(scene), prompts, ObjectOptions(tracker))
 
     with pytest.raises(AnyliftError, match="not a track file of DELTA"):
         run({"coords": np.zeros((40, 5, 2))})
@@ -177,6 +177,9 @@ def test_foreign_track_files(scene, filmed, tmp_path):
         run({"coords": np.zeros((40, 5, 2)), "vis": np.ones((40, 5), bool)})
     with pytest.raises(AnyliftError, match="could run code"):
         run(Path("anything"))
+    with pytest.raises(UsageError, match=r"does not read .*track\.pkl") as error:
+        run({}, "lucas-kanade")
+    assert "--object-tracker delta" in error.value.hint
 
 
 def test_a_mask_places_an_object(scene):

@@ -46,6 +46,7 @@ class BallTracker:
 
     def __init__(self, options: ObjectOptions) -> None:
         self.name = f"discs of the ball's colours (opencv {cv2.__version__})"
+        self.reads_tracks = False
 
     def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`.

@@ -123,9 +123,11 @@ class ObjectTracker(Protocol):
 
     Attributes:
         name: for provenance, with the version of the model or library.
+        reads_tracks: whether it takes `Footage.tracks`.
     """
 
     name: str
+    reads_tracks: bool
 
     def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """Follow every target over all frames.

@@ -18,6 +18,7 @@ class ByShape:
         others: ObjectTracker = load_backend("anylift.objects", options.others)(options)
         self._trackers: tuple[ObjectTracker, ObjectTracker] = (others, BallTracker(options))
         self.name = "; balls by ".join(tracker.name for tracker in self._trackers)
+        self.reads_tracks = others.reads_tracks
 
     def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`."""

@@ -31,6 +31,7 @@ class DeltaTracks:
     def __init__(self, options: ObjectOptions) -> None:
         self._wanted = options.points
         self.name = "DELTA tracks"
+        self.reads_tracks = True
 
     def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`.

@@ -50,6 +50,7 @@ class LucasKanade:
     def __init__(self, options: ObjectOptions) -> None:
         self._wanted = options.points
         self.name = f"lucas-kanade (opencv {cv2.__version__})"
+        self.reads_tracks = False
 
     def track(self, footage: Footage, targets: Sequence[Target], progress: Progress) -> list[ObjectTrack]:
         """See `ObjectTracker.track`."""

@@ -28,6 +28,7 @@ from anylift_cli.progress import SILENT, Progress
 STAGE_VERSION = 3
 
 _HINT = "click points of it with --points, or give a mask of the first frame with --mask; see docs/hoi.md"
+_READERS = "give --object-tracker delta for files of tracks, or no --object-tracks"
 
 
 def run_objects(
@@ -43,7 +44,8 @@ def run_objects(
     `meta` is as `ObjectsArtifact` says.
 
     Raises:
-        UsageError: an object that nobody placed, names that do not match, an impossible size.
+        UsageError: an object that nobody placed, names that do not match, an impossible size, tracks for a tracker
+            that reads none.
         NothingFoundError: an object that could not be followed at all.
         AnyliftError: a file that cannot be read; keypoints and cameras of different frames.
     """
@@ -54,6 +56,8 @@ def run_objects(
         )
     targets = read_targets(prompts, cameras.K, keypoints.frame_index)
     tracker: ObjectTracker = load_backend("anylift.objects", options.backend)(options)
+    if prompts.tracks is not None and not tracker.reads_tracks:
+        raise UsageError(f"{tracker.name} follows objects itself and does not read {prompts.tracks}", _READERS)
     tracks = tracker.track(Footage(video, keypoints, cameras, prompts.tracks), targets, progress)
     for target, track in zip(targets, tracks, strict=True):
         if not (track.confidence > 0).any():
