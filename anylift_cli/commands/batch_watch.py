@@ -82,7 +82,7 @@ class LiveTable(Watcher):
             self._failures.append(_line(record, again))
 
     def _table(self) -> Group:
-        table = Table("worker", "clip", "now", "s", box=None)
+        table = Table("worker", "clip", "now", "s", box=None, show_header=bool(self._running))
         for worker, one in self._running.items():
             seconds = f"{time.monotonic() - one.since:.0f}"
             table.add_row(str(worker), escape(one.job.name), escape(one.words), seconds)
@@ -93,7 +93,7 @@ class LiveTable(Watcher):
         hours = (time.monotonic() - self.begun) / 3600
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
         rate = self.done / hours if hours else 0.0
-        left = f", {(self.total - self.done) / rate:.1f} h left" if rate else ""
+        left = f", {_span((self.total - self.done) / rate)} left" if rate and self.done < self.total else ""
         return f"{self.done} of {self.total} clips ({counts or 'none yet'}), {rate:.0f} an hour{left}"
 
 
@@ -106,6 +106,12 @@ def watching(total: int, quiet: bool) -> Iterator[Watcher]:
     table = LiveTable(total)
     with table.shown():
         yield table
+
+
+def _span(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"
 
 
 def _line(record: Record, again: bool) -> str:
