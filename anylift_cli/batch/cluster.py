@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
+from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
 from anylift_cli.batch.schedule import Event, Finished, Lost, Ready
@@ -75,6 +77,9 @@ class Cluster:
                 f"no machine of the Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs",
                 "give less with --ray-cpus, --ray-gpus",
             )
+        # Ray tells of lost workers on stdout, which belongs to the batch's own results
+        self._aside = ExitStack()
+        self._aside.enter_context(redirect_stdout(sys.stderr))
 
     def grow(self, wanted: int) -> None:
         if time.monotonic() >= self._look:
@@ -104,6 +109,7 @@ class Cluster:
         for worker in list(self._actors):
             self.dismiss(worker)
         self._ray.shutdown()
+        self._aside.close()
 
     def _event(self, reference: Any) -> Event:
         worker = self._pending.pop(reference)
