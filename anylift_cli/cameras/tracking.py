@@ -82,7 +82,7 @@ def track_background(video: Path, keypoints: KeypointsArtifact, progress: Progre
             grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
             tracker.add(t, grey, background_mask(grey.shape[::-1], boxes[:, t]))
             task.advance()
-    return Tracks(len(keypoints.frame_index), size, scale, tracker.links, tracker.keys)
+    return Tracks(len(keypoints.frame_index), size, scale, tracker.links.made(), tracker.keys)
 
 
 def people_boxes(keypoints: KeypointsArtifact) -> np.ndarray:
@@ -123,29 +123,40 @@ def grid_corners(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(corners[chosen])
 
 
-class _Shelf:
-    """Keeps small arrays in large blocks, so that they do not fragment the heap that images come and go on."""
+class _Links:
+    """Links in the making: points in large blocks and numbers, no array for each of them.
+
+    Even the few bytes that an array keeps of its shape would lie between the images that come and go, and the heap
+    would grow by an image a frame.
+    """
 
     BLOCK = 1 << 16
 
     def __init__(self) -> None:
-        self._block, self._used = np.empty((0, 2, 2), np.float32), 0
+        self._blocks = [np.empty((self.BLOCK, 2, 2), np.float32)]
+        self._used = 0
+        self._places: list[tuple[int, int, int, int, int]] = []
 
-    def keep(self, points: np.ndarray) -> np.ndarray:
-        """A lasting copy of `points` (N, 2, 2)."""
+    def add(self, first: int, second: int, points: np.ndarray) -> None:
+        """Keep a copy of `points` (N, 2, 2), N at most `BLOCK`."""
+        if self._used + len(points) > self.BLOCK:
+            self._blocks.append(np.empty_like(self._blocks[0]))
+            self._used = 0
         end = self._used + len(points)
-        if end > len(self._block):
-            self._block, self._used, end = np.empty((self.BLOCK, 2, 2), np.float32), 0, len(points)
-        kept = self._block[self._used : end]
-        kept[:] = points
+        self._blocks[-1][self._used : end] = points
+        self._places.append((first, second, len(self._blocks) - 1, self._used, end))
         self._used = end
-        return kept
+
+    def made(self) -> list[Link]:
+        """All of them; their points are views of the blocks."""
+        return [
+            Link(first, second, self._blocks[block][begin:end]) for first, second, block, begin, end in self._places
+        ]
 
 
 class _Tracker:
     def __init__(self) -> None:
-        self.links: list[Link] = []
-        self._shelf = _Shelf()
+        self.links = _Links()
         self.keys: list[KeyFrame] = []
         self._sift = cv2.SIFT_create(nfeatures=400)
         self._previous: tuple[int, np.ndarray, np.ndarray] | None = None
@@ -158,7 +169,7 @@ class _Tracker:
                     self._start_key(t, grey, mask)
             else:
                 self._start_key(t, grey, mask)
-        elif len(self.links[-1].points) < NEW_KEY_BELOW * len(self._corners):
+        elif self._alive.sum() < NEW_KEY_BELOW * len(self._corners):
             self._start_key(t, grey, mask)
         self._previous = (t, grey, mask)
 
@@ -190,8 +201,7 @@ class _Tracker:
                 found, ok = refound, reok
         if ok.sum() < MIN_MATCHES:
             return False
-        points = np.stack([self._corners[ok], found[ok]], 1) + 0.5
-        self.links.append(Link(self.keys[-1].frame, t, self._shelf.keep(points)))
+        self.links.add(self.keys[-1].frame, t, np.stack([self._corners[ok], found[ok]], 1) + 0.5)
         self._positions = np.where(ok[:, None], found, self._carry(found, ok))
         self._alive = ok
         return True

@@ -14,6 +14,8 @@ _BIAS = 0.99
 """Depth that those ratios tell over true depth on motion capture (median over poses)."""
 _WINDOW = 0.25
 _SEEN = 0.3
+_REACH = 512
+"""Frames: what lies farther away counts for nothing, so that memory and time grow with the clip, not its square."""
 
 
 def size_depth(rays: Tensor, weight: Tensor, lengths: Tensor, times: Tensor) -> Tensor:
@@ -38,12 +40,17 @@ def size_depth(rays: Tensor, weight: Tensor, lengths: Tensor, times: Tensor) -> 
 def averaged(values: Tensor, weight: Tensor, times: Tensor, window: float) -> Tensor:
     """Average of `values` (B, T) or (B, T, C) over a Gaussian of `window` seconds, weighted by `weight` (B, T).
 
-    A wide faint Gaussian bridges gaps.
+    A wide faint Gaussian bridges gaps, as far as `_REACH` frames.
     """
-    distance = (times[:, :, None] - times[:, None, :]) / window
-    kernel = (torch.exp(-0.5 * distance**2) + 1e-4 / (1 + distance**2)) * weight[:, None, :]
-    kernel = kernel / kernel.sum(-1, keepdim=True)
-    return (kernel @ values.unsqueeze(-1)).squeeze(-1) if values.dim() == 2 else kernel @ values
+    parts = []
+    for first in range(0, times.shape[1], _REACH):
+        frames, near = slice(first, first + _REACH), slice(max(first - _REACH, 0), first + 2 * _REACH)
+        distance = (times[:, frames, None] - times[:, None, near]) / window
+        kernel = (torch.exp(-0.5 * distance**2) + 1e-4 / (1 + distance**2)) * weight[:, None, near]
+        kernel = kernel / kernel.sum(-1, keepdim=True)
+        around = values[:, near]
+        parts.append((kernel @ around.unsqueeze(-1)).squeeze(-1) if values.dim() == 2 else kernel @ around)
+    return torch.cat(parts, 1)
 
 
 def running_median(values: Tensor, times: Tensor, window: float) -> Tensor:
