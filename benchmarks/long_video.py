@@ -4,7 +4,7 @@
 processor time, its memory and how many frames the stage at work is through (`samples.jsonl`); a run that was stopped
 goes on and adds to them. Writes `course.png`, memory and speed over processor time, and prints Markdown: frames a
 processor second of each stage by quarters, peak memory, and the jerk of the joints at the borders of the windows that
-lift and fit solve on their own, beside the jerk elsewhere. Where FOLDER holds several lengths, also the straight line
+lift and fit solve on their own, beside what is usual. Where FOLDER holds several lengths, also the straight line
 through them. Memory is what Linux counts as resident.
 """
 
@@ -213,19 +213,27 @@ def at_kinks(count: int) -> np.ndarray:
 
 
 def seams(folder: Path, fps: float) -> str:
-    """Median jerk where windows meet and elsewhere, of lifted points and of the motion's joints."""
+    """Median jerk where windows meet, of lifted points and of the motion's joints, and what is usual.
+
+    Usual is the median, and the range that 95 % of the medians lie in, of as many frames equally far apart anywhere.
+    """
     lifted = LiftedArtifact.load(folder / "motion.anylift/lifted.npz").joints[0]
     motion = MotionArtifact.load(folder / "motion.npz").joints
     lines = [
-        "| | jerk where windows overlap, m/s³ | at their first and last frames | elsewhere |",
-        "|---|---:|---:|---:|",
+        "| jerk, m/s³ | where windows overlap | usual | at their first and last frames | usual |",
+        "|---|---:|---|---:|---|",
     ]
     for name, joints in (("lifted points", lifted), ("joints of the motion", motion)):
         rough = jerk(np.asarray(joints, float), fps)
-        # a third difference starting at frame t spans t … t + 3; it is told at t + 1
-        near, kinks = (which(len(joints))[1:-2] for which in (at_borders, at_kinks))
-        told = (np.median(rough[which]) if which.any() else np.nan for which in (near, kinks, ~near))
-        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in told) + " |")
+        told = []
+        for which in (at_borders, at_kinks):
+            # a third difference starting at frame t spans t … t + 3; it is told at t + 1
+            near = which(len(joints))[1:-2]
+            anywhere = [np.median(rough[np.roll(near, by)]) for by in range(1, len(near))] if near.any() else [np.nan]
+            low, middle, high = np.percentile(anywhere, (2.5, 50, 97.5))
+            here = np.median(rough[near]) if near.any() else np.nan
+            told.append(f"{here:.1f} | {middle:.1f} ({low:.1f} to {high:.1f})")
+        lines.append(f"| {name} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 
