@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import softmax
 
 from anylift_cli.artifacts import LiftedArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS
@@ -164,14 +165,15 @@ class _Evidence:
 def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation: float) -> tuple[float, float]:
     """The factor on the distance of all people that objects of known size speak for, and how much too high feet are.
 
+    Both are means over all that is possible: hands seldom say it so sharply that the most probable is the nearest.
+
     Args:
         deviation: of the factor's logarithm, of which nothing else is known.
     """
     evidence = _evidence(lifted, [(thing, find_grips(thing, lifted, FINE)) for thing in rulers])
     costs = np.stack([evidence.cost(offset).sum((0, 1)) + (offset / _LIFTED_FEET) ** 2 for offset in _OFFSETS])
-    costs = costs + (FINE / deviation) ** 2
-    best = int(costs.min(1).argmin())
-    return float(np.exp(_lowest(FINE, costs[best]))), float(_OFFSETS[best])
+    share = softmax(-0.5 * (costs + (FINE / deviation) ** 2))
+    return float(np.exp(share.sum(0) @ FINE)), float(share.sum(1) @ _OFFSETS)
 
 
 def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> _Evidence:
