@@ -139,6 +139,15 @@ def test_every_package_is_installed():
     assert listed == present | {"anylift_cli.third_party", "anylift_cli.weights"}
 
 
+def test_the_oldest_python_has_all_that_is_used():
+    """Of 3.10, the least that setup.cfg asks for; the suite itself mostly runs on a newer one."""
+    vermin = [sys.executable, "-c", "import vermin; vermin.main()"]
+    done = subprocess.run(
+        [*vermin, "--quiet", "--target=3.10-", "--violations", str(PACKAGE)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_entry_points_name_what_exists():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from anylift_cli.lifting.edges import SIZE
 from anylift_cli.lifting.even import at_rate, at_times
 from anylift_cli.lifting.multi_view import imagine, triangulated
 from anylift_cli.lifting.observation import Observation
+
+Learned = TypeVar("Learned", bound="Imagination")
 
 _BATCH = 32
 DOUBTFUL = 0.25
@@ -38,7 +40,7 @@ class Imagination:
     kinds: ClassVar[Kinds] = MULTI_VIEW
 
     @classmethod
-    def load(cls, path: Path, device: str) -> Self:
+    def load(cls: type[Learned], path: Path, device: str) -> Learned:
         """Read a checkpoint.
 
         Raises:
