@@ -21,6 +21,7 @@ from anylift_cli.evaluation.results import (
     Interval,
     bootstrap_interval,
     paired_difference,
+    paired_rows,
     rows,
     table,
     write_csv,
@@ -112,6 +113,21 @@ def test_what_cannot_be_compared_is_said():
         paired_difference([*results([1]), *results([2], lifter="other")], results([1]), "mpjpe_mm", 0)
     with pytest.raises(AnyliftError, match="no clip"):
         paired_difference(results([1]), [result("other")], "mpjpe_mm", 0)
+
+
+def test_rows_of_differences_keep_cameras_and_lifters_apart():
+    found = [
+        *results([5, 9, 7]), *results([4, 6, 8], lifter="other"),
+        *results([1, 1, 1], cameras="dynamic"), *results([2, 4, 6], lifter="other", cameras="dynamic"),
+    ]  # fmt: skip
+    told = paired_rows(found, "optimize", seed=0)
+    assert [(row["lifter"], row["cameras"], row["clips"]) for row in told] == [
+        ("other minus optimize", "static", 3),
+        ("other minus optimize", "dynamic", 3),
+    ]
+    assert [row["mpjpe_mm"]["mean"] for row in told] == pytest.approx([-1, 3])
+    assert told[1]["mpjpe_mm"]["low"] > 0 > told[0]["mpjpe_mm"]["low"] and told[0]["fs_cm"] is None
+    assert len(table(told).columns) == 5
 
 
 def mixed() -> list[ClipResult]:

@@ -199,9 +199,9 @@ def hoi(
     """
     from rich.console import Group
 
-    from anylift_cli.evaluation.hoi import compete, hoi_clips
+    from anylift_cli.evaluation.hoi import APART, compete, hoi_clips
     from anylift_cli.evaluation.published import BEHAVE, BEHAVE_COLUMNS, published
-    from anylift_cli.evaluation.results import table
+    from anylift_cli.evaluation.results import paired_rows, table
     from anylift_cli.lifting.base import LiftOptions, joint_checkpoint
 
     kinds = _kinds(cameras)
@@ -209,8 +209,13 @@ def hoi(
     clips = hoi_clips(motion, kinds, common.seed, frames)[::every]
     network = joint_checkpoint(joint)
     name = LiftOptions().lifter if lifter == "default" else lifter
-    summary = _summarise(common, compete(clips, name, heights, common.seed, network, common.progress), out)
-    common.show({"rows": summary}, lambda: Group(table(summary), published(BEHAVE, BEHAVE_COLUMNS)))
+    results = compete(clips, name, heights, common.seed, network, common.progress)
+    summary = _summarise(common, results, out)
+    gains = paired_rows(results, f"{name}, {APART}", common.seed)
+    common.show(
+        {"rows": summary, "differences": gains},
+        lambda: Group(table(summary), table(gains), published(BEHAVE, BEHAVE_COLUMNS)),
+    )
 
 
 @evaluate.command()

@@ -124,9 +124,6 @@ def rows(results: Sequence[ClipResult], seed: int) -> list[dict[str, Any]]:
     that of all clips together (`features.fid`), to be compared only within this code, and null where clips are too few.
     "seconds" is the mean time of lifting, null where it is not known.
     """
-    groups: dict[tuple[str, str, str], list[ClipResult]] = {}
-    for result in results:
-        groups.setdefault((result.lifter, result.cameras, result.height), []).append(result)
     return [
         {
             "lifter": lifter,
@@ -137,7 +134,30 @@ def rows(results: Sequence[ClipResult], seed: int) -> list[dict[str, Any]]:
             "fid": _figures(Interval(*fid_interval(group, seed)), sum(map(measurable, group))),
             "seconds": _finite(float(np.mean([result.seconds for result in group]))),
         }
+        for (lifter, cameras, height), group in _groups(results).items()
+    ]
+
+
+def paired_rows(results: Sequence[ClipResult], base: str, seed: int) -> list[dict[str, Any]]:
+    """Rows as those of `rows`: what each other lifter's errors are more than those of lifter `base` on the same clips.
+
+    Raises:
+        AnyliftError: see `paired_difference`.
+    """
+    groups = _groups(results)
+    return [
+        {
+            "lifter": f"{lifter} minus {base}",
+            "cameras": cameras,
+            "height": height,
+            "clips": len(group),
+            **{
+                metric: _figures(paired_difference(group, groups[base, cameras, height], metric, seed), len(group))
+                for metric in _metrics(group)
+            },
+        }
         for (lifter, cameras, height), group in groups.items()
+        if lifter != base
     ]
 
 
@@ -177,6 +197,14 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
                 shown.add_row(*place, row["lifter"], str(row["clips"]), *(_cell(row.get(m)) for m in columns))
         shown.add_section()
     return shown
+
+
+def _groups(results: Iterable[ClipResult]) -> dict[tuple[str, str, str], list[ClipResult]]:
+    """Lifter, cameras and height → their results, in the order they are first seen."""
+    groups: dict[tuple[str, str, str], list[ClipResult]] = {}
+    for result in results:
+        groups.setdefault((result.lifter, result.cameras, result.height), []).append(result)
+    return groups
 
 
 def _metrics(results: Sequence[ClipResult]) -> list[str]:
