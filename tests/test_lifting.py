@@ -154,6 +154,19 @@ def test_feet_that_stand_still_correct_a_camera_path_that_drifts(dolly: Scene) -
     assert misses[0.06] < 0.6 * misses[0.0], misses
 
 
+def test_a_path_that_its_solver_is_sure_of_is_kept(dolly: Scene) -> None:
+    keypoints, cameras = artifacts_of(dolly, with_local=False, noise_px=2.0)
+    height = float(dolly.body.standing_height(_betas(dolly))[0])
+
+    def off(figures: dict[str, float]) -> float:
+        told = replace(cameras, meta={**cameras.meta, "motion": "moving", "figures": figures})
+        found, true = run_lift(keypoints, told, LiftOptions(height=height)).world_from_camera, dolly.world_from_camera
+        return float(np.linalg.norm((invert(found[0]) @ found - invert(true[0]) @ true)[:, :3, 3], axis=1).mean())
+
+    guessed, sure = off({}), off({"moving_residual_px": 0.05})
+    assert sure < 0.3 * guessed and sure < 0.01, (guessed, sure)
+
+
 def test_scale_of_a_moving_camera_is_found(dolly: Scene) -> None:
     keypoints, cameras = artifacts_of(dolly, with_local=True)
     world_from_camera = cameras.world_from_camera.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,7 +33,9 @@ _TOGETHER = 4
 _DRIFT = {"still": 0.0, "rotating": 0.02}
 """m/s by which the estimated cameras of each motion drift, seen from the person,"""
 _DRIFT_MOVING = 0.06
-"""and of those that move, whose error of direction is the larger part."""
+"""and of those that move, whose error of direction is the larger part;"""
+_DRIFT_PER_PIXEL = 0.06
+"""less where a solver says by how many pixels the background is off: 0.07 on rendered scenes, up to 0.4 on videos."""
 _STILL_SPEED, _STILL_WIDTH = 0.35, 0.08
 _SHOWN = 0.3
 """Confidence from which a foot is a full witness of what it stands on: guessed ones must not move the camera."""
@@ -136,8 +139,7 @@ def refined(
     gravity = _gravity(points, seen, cameras)
     points = points @ gravity.upright_from_world.T
     seen = turned(seen, gravity.upright_from_world)
-    drift = _DRIFT.get(cameras.meta.get("motion", ""), _DRIFT_MOVING)
-    models = replace(models, weights=replace(models.weights, drift=drift))
+    models = replace(models, weights=replace(models.weights, drift=_drift(cameras)))
     for round_ in range(_ROUNDS):
         if round_ and is_arbitrary(cameras):
             again = scale_of(points - seen.world_from_camera[..., None, :3, 3], seen)
@@ -146,6 +148,13 @@ def refined(
             scale = PathScale(scale.value * again.value, again.uncertainty)
         points, moved = _solved(points, seen, _contacts(points, seen, models), models, task)
     return Solved(points, moved, scale, gravity)
+
+
+def _drift(cameras: CamerasArtifact) -> float:
+    """m/s by which the camera path is taken to drift."""
+    residual = cameras.meta.get("figures", {}).get("moving_residual_px", math.inf)
+    moving = min(_DRIFT_MOVING, _DRIFT_PER_PIXEL * residual)
+    return _DRIFT.get(cameras.meta.get("motion", ""), moving)
 
 
 def _solved(
