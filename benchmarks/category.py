@@ -80,12 +80,13 @@ def stages_b_and_c(options: argparse.Namespace, prior: Path) -> tuple[Path, dict
     clips = options.folder / "clips.npz"
     config = SynthesisConfig(options.method, options.views, options.passes, seed=options.seed)
     kept = synthesize_clips(prior, options.folder / "data", clips, config, options.device, options.progress)
+    own = NetworkConfig(**_size(options), condition=WIDTH)
+    size = load_checkpoint(options.start)[0].config if options.start else own
     multi = MultiViewConfig(
-        NetworkConfig(**_size(options), condition=WIDTH), _loop(options, options.steps_multi),
-        options.frames, options.batch, seed=options.seed,
+        size, _loop(options, options.steps_multi), options.frames, options.batch, seed=options.seed
     )  # fmt: skip
-    command = "anylift train multi-view clips.npz"
-    path = train_multi_view([clips], options.folder / "c", multi, command, options.device, options.progress)
+    told, command = options.folder / ("c-begun" if options.start else "c"), "anylift train multi-view clips.npz"
+    path = train_multi_view([clips], told, multi, options.start, command, options.device, options.progress)
     return path, dict(kept)
 
 
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, nargs=2, default=(8, 8), metavar=("KICKS", "CARTWHEELS"))
     parser.add_argument("--steps-single", type=int, default=1200, help="of stage A")
     parser.add_argument("--steps-multi", type=int, default=400, help="of stage C")
+    parser.add_argument("--start", type=Path, help="checkpoint that stage C begins with, and takes its size from")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--frames", type=int, default=60)

@@ -142,8 +142,10 @@ def test_from_videos_to_a_lifter(folder, tmp_path):
         NetworkConfig(width=32, layers=1, heads=1, expansion=2, condition=WIDTH), replace(LOOP, steps=100),
         frames=FRAMES, batch=8, noise_steps=50,
     )  # fmt: skip
-    ignorant = train_multi_view([clips], tmp_path / "c1", replace(multi, loop=replace(LOOP, steps=1)), "anylift train")
-    trained = train_multi_view([clips], tmp_path / "c", multi, "anylift train")
+    ignorant = train_multi_view(
+        [clips], tmp_path / "c1", replace(multi, loop=replace(LOOP, steps=1)), None, "anylift train"
+    )
+    trained = train_multi_view([clips], tmp_path / "c", multi, None, "anylift train")
     held_out = category_clips(Category(1, 1, first=1000), 0)
     result = lift_clip(held_out[0], Contender(str(trained)), 0)
     assert np.isfinite(result.predicted).all()

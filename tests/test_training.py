@@ -375,7 +375,7 @@ def test_thirty_steps_lower_the_loss(batches):
 
 KILLED = """
 from test_training import TINY, train_multi_view
-train_multi_view([Path({mocap!r})], Path({folder!r}), TINY, "anylift train")
+train_multi_view([Path({mocap!r})], Path({folder!r}), TINY, None, "anylift train")
 """
 
 
@@ -383,11 +383,11 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = train_multi_view([mocap], tmp_path / "whole", TINY, "anylift train")
+        whole = train_multi_view([mocap], tmp_path / "whole", TINY, None, "anylift train")
         folder = tmp_path / "killed"
         killed_at_first_state(KILLED.format(mocap=str(mocap), folder=str(folder)), folder)
         assert torch.load(folder / STATE_FILE, weights_only=True)["step"] == 50
-        again = train_multi_view([mocap], folder, TINY, "anylift train")
+        again = train_multi_view([mocap], folder, TINY, None, "anylift train")
     finally:
         torch.set_num_threads(threads)
     assert logged(folder) == logged(tmp_path / "whole")
@@ -404,7 +404,9 @@ def test_a_killed_training_goes_on_to_the_same_curve(tmp_path, mocap):
 
 def test_a_training_that_diverges_leaves_the_last_good_checkpoint(tmp_path, mocap):
     diverged_after_a_good_state(
-        lambda loop: train_multi_view([mocap], tmp_path, replace(TINY, loop=loop), "anylift train"), TINY.loop, tmp_path
+        lambda loop: train_multi_view([mocap], tmp_path, replace(TINY, loop=loop), None, "anylift train"),
+        TINY.loop,
+        tmp_path,
     )
 
 
@@ -417,7 +419,7 @@ def test_a_training_that_diverges_leaves_the_last_good_checkpoint(tmp_path, moca
 )  # fmt: skip
 def test_impossible_sizes_are_refused(tmp_path, mocap, changed):
     with pytest.raises(UsageError):
-        train_multi_view([mocap], tmp_path / "out", replace(TINY, **changed), "anylift train")
+        train_multi_view([mocap], tmp_path / "out", replace(TINY, **changed), None, "anylift train")
     assert not (tmp_path / "out").exists()
 
 
@@ -438,4 +440,19 @@ def test_from_the_command_line(tmp_path, anylift):
     assert done.returncode == 2 and "no part 'legs' to train without" in done.stderr
     other = replace(TINY, frames=8)
     with pytest.raises(AnyliftError, match="other settings"):
-        train_multi_view([tmp_path / "tiny.npz"], tmp_path / "net", other, "anylift train")
+        train_multi_view([tmp_path / "tiny.npz"], tmp_path / "net", other, None, "anylift train")
+
+
+def test_a_training_may_begin_with_what_another_has_learned(tmp_path, mocap):
+    """From the first step on it is as good as the other was, and the other's file counts as part of its data."""
+    longer = replace(TINY, loop=replace(TINY.loop, steps=100, evaluate_every=100))
+    first = train_multi_view([mocap], tmp_path / "first", longer, None, "anylift train")
+    touch = replace(TINY, loop=replace(TINY.loop, steps=1, rate=1e-9, evaluate_every=1))
+    again = train_multi_view([mocap], tmp_path / "again", touch, first, "anylift train")
+    figures = [json.loads((tmp_path / name / LOG_FILE).read_text().splitlines()[-1]) for name in ("first", "again")]
+    for name in ("test/static_mpjpe", "test/dynamic_mpjpe"):
+        assert figures[1][name] == pytest.approx(figures[0][name], rel=0.01)
+    assert load_checkpoint(again)[1]["training"]["data"][first.name] == sha256_of(first)
+    wider = replace(TINY, network=replace(TINY.network, width=64))
+    with pytest.raises(AnyliftError, match="another kind or size"):
+        train_multi_view([mocap], tmp_path / "wider", wider, first, "anylift train")

@@ -394,7 +394,7 @@ def test_from_videos_to_a_lifter(prior, folder, scenes, tmp_path):
         NetworkConfig(width=32, layers=1, heads=1, expansion=2, condition=WIDTH), LOOP,
         frames=FRAMES, batch=8, noise_steps=50,
     )  # fmt: skip
-    path = train_multi_view([clips], tmp_path / "c", config, "anylift train")
+    path = train_multi_view([clips], tmp_path / "c", config, None, "anylift train")
     assert losses(tmp_path / "c")[-1] < 0.9 * losses(tmp_path / "c")[0]
     imagination = Imagination.load(path, "cpu")
     seen = observe(*artifacts(scenes[0]), 0, "cpu")

@@ -37,6 +37,9 @@ Without = Annotated[
 WithoutOfView = Annotated[
     list[str] | None, typer.Option(metavar="PART", help="Train without camera or lines, to see its worth. Repeatable.")
 ]
+Start = Annotated[
+    str, typer.Option(metavar="human|none|PATH", help="Checkpoint to begin with: the shipped one, none, or another.")
+]
 Precision = Annotated[str, typer.Option(metavar="fp32|bf16", help="bf16 for GPUs.")]
 Compiled = Annotated[bool, typer.Option("--compile", help="Compile the network.")]
 
@@ -56,6 +59,7 @@ def from_mocap(
     layers: Layers = 6,
     patch: Patch = 4,
     frames: Frames = 120,
+    start: Start = "none",
     without: Without = None,
     precision: Precision = "fp32",
     compiled: Compiled = False,
@@ -66,7 +70,7 @@ def from_mocap(
     """
     loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
     size = {"width": width, "layers": layers, "heads": width // 32, "patch": patch}
-    _train_multi_view(common, "from-mocap", mocap, out, network, size, without or [], loop, frames, batch)
+    _train_multi_view(common, "from-mocap", mocap, out, start, network, size, without or [], loop, frames, batch)
 
 
 @train.command("interactions")
@@ -82,9 +86,7 @@ def interactions(
     batch: Batch = 64,
     rate: Rate = 1e-3,
     decay: Decay = 0.8,
-    start: Annotated[
-        str, typer.Option(metavar="human|none|PATH", help="Checkpoint of people alone to begin with.")
-    ] = "human",
+    start: Start = "human",
     width: Width = 192,
     layers: Layers = 6,
     patch: Patch = 4,
@@ -99,21 +101,18 @@ def interactions(
     Example: anylift train interactions cmu_30fps.npz deepmimic_30fps.npz --out out/hoi
     """
     from anylift_cli.chain import check_device
-    from anylift_cli.lifting.base import CHECKPOINT
     from anylift_cli.lifting.joint import JOINT_WIDTH, POINTS
     from anylift_cli.lifting.networks import NetworkConfig
     from anylift_cli.training.interactions import train_interactions
     from anylift_cli.training.loop import LoopConfig
     from anylift_cli.training.multi_view import MultiViewConfig
-    from anylift_cli.weights_store import find_weights
 
     check_device(common.device)
-    begin = {"human": lambda: find_weights(CHECKPOINT), "none": lambda: None}.get(start, lambda: Path(start))()
     network = NetworkConfig(width, layers, width // 32, patch=patch, points=POINTS, condition=JOINT_WIDTH)
     loop = LoopConfig(steps, rate, decay=decay, precision=precision, compile=compiled)
     config = MultiViewConfig(network, loop, frames, batch, seed=common.seed)
     told = f"anylift train interactions {' '.join(path.name for path in motion)}"
-    path = train_interactions(motion, out, config, begin, told, common.device, common.progress)
+    path = train_interactions(motion, out, config, _begin(start), told, common.device, common.progress)
     common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
 
 
@@ -132,6 +131,7 @@ def multi_view(
     layers: Layers = 6,
     patch: Patch = 4,
     frames: Frames = 120,
+    start: Start = "none",
     without: Without = None,
     precision: Precision = "fp32",
     compiled: Compiled = False,
@@ -142,7 +142,7 @@ def multi_view(
     """
     loop = {"steps": steps, "rate": rate, "decay": decay, "precision": precision, "compile": compiled}
     size = {"width": width, "layers": layers, "heads": width // 32, "patch": patch}
-    _train_multi_view(common, "multi-view", clips, out, network, size, without or [], loop, frames, batch)
+    _train_multi_view(common, "multi-view", clips, out, start, network, size, without or [], loop, frames, batch)
 
 
 @train.command("prepare")
@@ -277,6 +277,7 @@ def _train_multi_view(
     command: str,
     files: list[Path],
     out: Path,
+    start: str,
     kind: str,
     size: dict[str, int],
     without: list[str],
@@ -294,8 +295,17 @@ def _train_multi_view(
     network = NetworkConfig(**size, condition=WIDTH, hidden=_columns(without, PARTS))
     config = MultiViewConfig(network, LoopConfig(**loop), frames, batch, seed=common.seed, kind=kind)
     told = f"anylift train {command} {' '.join(path.name for path in files)}"
-    path = train_multi_view(files, out, config, told, common.device, common.progress)
+    path = train_multi_view(files, out, config, _begin(start), told, common.device, common.progress)
     common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
+
+
+def _begin(start: str) -> Path | None:
+    from anylift_cli.lifting.base import CHECKPOINT
+    from anylift_cli.weights_store import find_weights
+
+    if start == "none":
+        return None
+    return find_weights(CHECKPOINT) if start == "human" else Path(start)
 
 
 def _columns(without: list[str], parts: dict[str, tuple[slice, ...]]) -> tuple[tuple[int, int], ...]:

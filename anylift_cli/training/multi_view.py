@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.body.mocap import MEASURED_POINTS
-from anylift_cli.errors import UsageError
+from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.geometry.alignment import align_points
-from anylift_cli.lifting.checkpoint import MULTI_VIEW, describe, save_checkpoint
+from anylift_cli.lifting.checkpoint import MULTI_VIEW, describe, load_checkpoint, save_checkpoint
 from anylift_cli.lifting.conditions import WIDTH
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.multi_view import imagine, triangulated
@@ -60,6 +60,7 @@ def train_multi_view(
     files: list[Path],
     folder: Path,
     config: MultiViewConfig,
+    start: Path | None,
     command: str,
     device: str = "cpu",
     progress: Progress = SILENT,
@@ -67,6 +68,7 @@ def train_multi_view(
     """Train on the "train" clips of compact mocap files or of synthesised ones, watch the "test" clips.
 
     Args:
+        start: a checkpoint whose weights the network begins with, or None.
         command: what the checkpoint says that it was made by.
 
     Returns:
@@ -74,14 +76,18 @@ def train_multi_view(
 
     Raises:
         UsageError: no such kind of network, frames that its tokens do not divide, a width that its heads do not.
-        AnyliftError: files that are no mocap; a folder of another training; a loss that is not finite.
+        AnyliftError: files that are no mocap; a `start` of another size; a folder of another training; a loss that is
+            not finite.
     """
     check_config(config)
     torch.manual_seed(config.seed)
-    network = MULTI_VIEW[config.kind](config.network).to(device)
+    network = MULTI_VIEW[config.kind](config.network)
+    if start is not None:
+        _begin_with(network, start)
+    network.to(device)
     data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
-    hashes = {path.name: sha256_of(path) for path in files}
+    hashes = {path.name: sha256_of(path) for path in [*files, *([start] if start else [])]}
     return learn(network, data, held_out, view_losses, errors, config, hashes, folder, command, progress)
 
 
@@ -145,6 +151,16 @@ def check_config(config: MultiViewConfig) -> None:
             f"a network {network.width} wide cannot have {network.layers} layers of {network.heads} heads",
             "give a width that is a multiple of 32",
         )
+
+
+def _begin_with(network: nn.Module, start: Path) -> None:
+    """Give a network the weights of a checkpoint; what they are told may differ."""
+    other, _ = load_checkpoint(start)
+    if type(other) is not type(network) or replace(other.config, hidden=network.config.hidden) != network.config:
+        raise AnyliftError(
+            f"{start} is a network of another kind or size", "give --network, --width, --layers and --patch as its"
+        )
+    network.load_state_dict(other.state_dict())
 
 
 def denoised(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> Tensor:
