@@ -89,6 +89,23 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     return Grips(gap, held, hidden, free, rests)
 
 
+def slips(thing: Thing, lifted: LiftedArtifact, grips: Grips, grid: np.ndarray) -> np.ndarray:
+    """How far hands that hold an object are from their middle places on it, (P, T, 2, G) m; 0 where none holds it.
+
+    As the object turns, only hands that are as far away as they should be seem to stay where they took hold.
+
+    Args:
+        grid: (G,) logarithms of how much farther away they may be than they were lifted.
+    """
+    hands, found = hands_in_camera(lifted), np.zeros((*grips.held.shape, len(grid)))
+    for person, side in np.argwhere(grips.held.any(1)):
+        for start, stop in runs(grips.held[person, :, side]):
+            tried = hands[person, start:stop, side][:, None] * np.exp(grid)[:, None]
+            local = transform(invert(thing.camera_from_object[start:stop]), tried)
+            found[person, start:stop, side] = np.linalg.norm(local - np.median(local, axis=0), axis=-1)
+    return found
+
+
 def deviations(lifted: LiftedArtifact) -> np.ndarray:
     """Standard deviations of wrists, (P, T, 2) m."""
     return lifted.joint_std[:, :, [K[f"{side}_wrist"] for side in SIDES]].astype(np.float64)

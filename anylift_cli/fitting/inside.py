@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anylift_cli.body.skeleton import J
+from anylift_cli.body.skeleton import J, K
 from anylift_cli.fitting.things import Thing
 from anylift_cli.geometry.cameras import invert, transform
 
@@ -20,8 +20,27 @@ for _names, _metres in {
     for _name in _names:
         _RADIUS[J[_name]] = _metres
 """Metres of flesh around joints; hands hold, and wrists go where they do."""
+_BULKY = ("left_hip", "right_hip", "left_knee", "right_knee", "neck")
+"""Joints, and points of `body24`, that seldom rest against anything; arms and feet do."""
 _DEEPEST = 0.15
 """Metres inside beyond which it is not clear which way out is."""
+
+
+def bulk_inside(thing: Thing, camera: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """How deep trunk and knees with what is around them are inside of an object, (F, N, 5) m, at most `_DEEPEST`.
+
+    Args:
+        camera: (F, N, 24, 3) m, N guesses of where the points of `body24` are before the camera.
+        frames: (F,) which frames these are; the object's pose is known there.
+    """
+    local = transform(invert(thing.camera_from_object[frames])[:, None], camera[:, :, [K[name] for name in _BULKY]])
+    radius = _RADIUS[[J[name] for name in _BULKY]]
+    near = np.linalg.norm(local - thing.middle, axis=-1) < thing.radius + radius
+    depth = np.zeros(near.shape)
+    if near.any():
+        distance = thing.surface.nearest(local[near])[1]
+        depth[near] = np.clip(np.broadcast_to(radius, near.shape)[near] - distance, 0, _DEEPEST)
+    return depth
 
 
 def inside(thing: Thing, poses: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

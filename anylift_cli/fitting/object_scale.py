@@ -19,7 +19,8 @@ from anylift_cli.artifacts import LiftedArtifact
 from anylift_cli.body.contacts import CONTACT_POINTS
 from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
-from anylift_cli.fitting.holding import COARSE, FINE, Grips, find_grips
+from anylift_cli.fitting.holding import COARSE, FINE, Grips, find_grips, slips
+from anylift_cli.fitting.inside import bulk_inside
 from anylift_cli.fitting.things import Thing, in_world
 from anylift_cli.geometry.cameras import invert, transform
 from anylift_cli.geometry.flips import cheapest_path
@@ -32,6 +33,10 @@ _HEIGHT_KNOWN, _HEIGHT_GUESSED = 0.01, 0.05
 """Relative deviation of a person's size."""
 _DISTANCE = 0.04
 """Relative deviation of a person's distance at the right size: detectors make people lastingly too large or small."""
+_SLIP = 0.025
+"""Metres by which a hand seems to move on what it holds: the lifter's errors, which last for `_INDEPENDENT` seconds."""
+_SUNK, _SAMPLED = 0.05, 0.2
+"""Metres that a body may be inside of an object; seconds between frames that are tried."""
 _OBJECT_NOISE = 0.02
 """Metres by which an object's distance is off, lasting for `_INDEPENDENT` seconds."""
 _STILL = 0.04
@@ -170,10 +175,28 @@ def _common_distance(lifted: LiftedArtifact, rulers: Sequence[Thing], deviation:
     Args:
         deviation: of the factor's logarithm, of which nothing else is known.
     """
-    evidence = _evidence(lifted, [(thing, find_grips(thing, lifted, FINE)) for thing in rulers])
-    costs = np.stack([evidence.cost(offset).sum((0, 1)) + (offset / _LIFTED_FEET) ** 2 for offset in _OFFSETS])
+    held = [(thing, find_grips(thing, lifted, FINE)) for thing in rulers]
+    evidence, lasting = _evidence(lifted, held), sum(_lasting(lifted, *one) for one in held)
+    costs = lasting + [evidence.cost(offset).sum((0, 1)) + (offset / _LIFTED_FEET) ** 2 for offset in _OFFSETS]
     share = softmax(-0.5 * (costs + (FINE / deviation) ** 2))
     return float(np.exp(share.sum(0) @ FINE)), float(share.sum(1) @ _OFFSETS)
+
+
+def _lasting(lifted: LiftedArtifact, thing: Thing, grips: Grips) -> np.ndarray:
+    """Cost (G,) of each factor of `FINE` if it is the whole clip's: hands slip on what they hold, bodies are inside."""
+    slipping = np.square(slips(thing, lifted, grips, FINE) / _SLIP).sum((0, 1, 2)) * _interval(lifted.timestamps)
+    return (slipping + _SAMPLED * np.square(_sunk(lifted, thing) / _SUNK).sum((0, 2))) / _INDEPENDENT
+
+
+def _sunk(lifted: LiftedArtifact, thing: Thing) -> np.ndarray:
+    """How deep bodies are inside of an object at each factor of `FINE`, every `_SAMPLED` seconds, (N, G, 5) m."""
+    step = max(1, round(_SAMPLED / _interval(lifted.timestamps)))
+    person, frame = np.nonzero((lifted.present & thing.known)[:, ::step])
+    poses = lifted.world_from_camera[frame * step]
+    camera = transform(invert(poses), lifted.joints[person, frame * step].astype(np.float64))
+    root = camera[:, [LEFT_HIP, RIGHT_HIP]].mean(1)
+    tried = camera[:, None] + ((np.exp(FINE) - 1)[:, None] * root[:, None])[:, :, None]
+    return bulk_inside(thing, tried, frame * step)
 
 
 def _evidence(lifted: LiftedArtifact, held: Sequence[tuple[Thing, Grips]]) -> _Evidence:
