@@ -15,12 +15,12 @@ from anylift_cli.body.skeleton import J, K
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation.metrics import object_rotation_errors
 from anylift_cli.fitting.base import CONTACTS, FitOptions
-from anylift_cli.fitting.holding import FINE, PALM, find_grips
-from anylift_cli.fitting.inside import inside
+from anylift_cli.fitting.holding import FINE, PALM, Grips, find_grips, slips
+from anylift_cli.fitting.inside import bulk_inside, inside
 from anylift_cli.fitting.object_scale import Scales, find_scales, rescaled
 from anylift_cli.fitting.objects import PlacedThing, place_thing, touches
 from anylift_cli.fitting.stage import run_fit_with_objects
-from anylift_cli.fitting.things import in_world, things_of
+from anylift_cli.fitting.things import Thing, in_world, things_of
 from anylift_cli.fitting.upright import base_below, upright
 from anylift_cli.geometry.cameras import invert, project, project_camera, transform
 from anylift_cli.meshes.surface import Surface, sampled
@@ -292,16 +292,64 @@ def test_what_rests_tells_the_vertical(carry):
 
 def test_only_what_has_a_base_tells_the_vertical():
     up = np.array([0.1, -0.05, 1.0])
-    assert base_below(np.array(trimesh.creation.box((0.3, 0.4, 0.2)).vertices), up) == pytest.approx([0, 0, 1])
+    box = base_below(np.array(trimesh.creation.box((0.3, 0.4, 0.2)).vertices), up)
+    assert box.normal == pytest.approx([0, 0, 1]) and box.width == pytest.approx(0.3)
     legs = [
         trimesh.creation.box((0.04, 0.04, 0.4)).apply_translation([x, y, 0.2]) for x in (-0.3, 0.3) for y in (-0.2, 0.2)
     ]
     top = trimesh.creation.box((0.8, 0.6, 0.03)).apply_translation([0, 0, 0.4])
     table = np.array(trimesh.util.concatenate([*legs, top]).vertices)
-    assert base_below(table, up) == pytest.approx([0, 0, 1])
+    under = base_below(table, up)
+    assert under.normal == pytest.approx([0, 0, 1]) and under.width == pytest.approx(0.44)
     assert base_below(np.array(trimesh.creation.icosphere(3, 0.11).vertices), up) is None
     assert base_below(np.array(trimesh.creation.cone(0.2, 0.5).vertices), -up) is None
     assert base_below(table[:3], up) is None
+
+
+def turning_box() -> tuple[Thing, np.ndarray]:
+    """A box 3 m before the camera that turns by a quarter within a second, and a point (T, 3) on its edge."""
+    mesh = trimesh.creation.box((0.4, 0.3, 0.3))
+    poses = np.tile(np.eye(4), (30, 1, 1))
+    poses[:, :3, :3] = Rotation.from_rotvec(np.linspace([0, 0, 0], [0, np.pi / 2, 0], 30)).as_matrix()
+    poses[:, 2, 3] = 3
+    corners = np.array(mesh.vertices)
+    nothing = np.zeros((30, len(corners), 2))
+    thing = Thing("box", corners, np.array(mesh.faces), True, corners, nothing, nothing[..., 0] > 0, poses, np.ones(30))
+    return thing, transform(poses, np.array([[0.2, 0, 0.15]]))[:, 0]
+
+
+def person_at(places: dict[str, np.ndarray]) -> LiftedArtifact:
+    """Somebody before a still camera whose named points are at (T, 3), all others far away."""
+    joints = np.full((1, 30, 24, 3), 50.0)
+    for name, place in places.items():
+        joints[0, :, K[name]] = place
+    return LiftedArtifact(
+        joints=joints, joint_std=np.full(joints.shape[:3], 0.05), present=np.ones((1, 30), bool),
+        world_from_camera=np.tile(np.eye(4), (30, 1, 1)), K=np.tile(np.eye(3), (30, 1, 1)),
+        timestamps=np.arange(30) / 30, meta={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.0, 1.15])
+def test_a_hand_at_the_right_distance_does_not_slip(factor):
+    thing, hand = turning_box()
+    lifted = person_at({"left_wrist": factor * hand, "left_elbow": factor * hand})
+    held = np.zeros((1, 30, 2), bool)
+    held[..., 0] = True
+    nobody = np.zeros(30, bool)
+    slipped = slips(thing, lifted, Grips(np.zeros((1, 30, 2, 1)), held, ~held, nobody, nobody), FINE)
+    assert FINE[np.square(slipped).sum((0, 1, 2)).argmin()] == pytest.approx(-np.log(factor), abs=0.015)
+    assert (slipped[:, :, 1] == 0).all() and slipped.max() > 0.1
+
+
+def test_a_body_is_inside_of_an_object_only_where_it_is():
+    thing, _ = turning_box()
+    guesses = np.full((2, 3, 24, 3), 50.0)
+    guesses[:, :, K["left_knee"]] = np.array([[0, 0, 2.0], [0, 0, 2.83], [0, 0, 3.0]])
+    depth = bulk_inside(thing, guesses, np.array([0, 5]))
+    assert depth.shape == (2, 3, 5) and np.count_nonzero(depth) == 4
+    knee = depth.max(-1)
+    assert knee[0] == pytest.approx([0, 0.03, 0.15], abs=1e-3) and knee[1, 2] == pytest.approx(0.15)
 
 
 def test_a_hand_behind_what_it_holds_stays_where_it_was(carry):

@@ -32,15 +32,23 @@ _STEPPING = 0.35
 """Weight of a stretched leg's lean while no foot rests; while people walk it averages out."""
 _SAMPLE_SECONDS = 0.5
 """Frames closer than this are not independent evidence."""
-_RANGE = 24
+_RANGE, _POSSIBLE = 24, 12.0
+"""Degrees from the given vertical up to which another is looked for, and from the one found up to which it may be."""
 
 
 @dataclass(frozen=True)
 class Gravity:
-    """Rotation (3, 3) of the given world into one whose z is up, and where the evidence came from."""
+    """Which way is up.
+
+    Attributes:
+        upright_from_world: rotation (3, 3) of the given world into one whose z is up.
+        source: where the evidence came from.
+        deviation: degrees about each axis by which it may be off.
+    """
 
     upright_from_world: Tensor
     source: str
+    deviation: float
 
 
 def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Tensor, camera_source: str) -> Gravity:
@@ -80,15 +88,18 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
 
     tilt = points.new_zeros(2)
     for size, count in ((_RANGE, 25), (3.0, 25), (0.4, 9)):
-        axis = torch.linspace(-size, size, count, device=points.device)
-        grid = tilt + torch.cartesian_prod(axis, axis)
+        grid = tilt + _around(size, count, points)
         tilt = grid[energy(grid).argmin()]
+    possible = _around(_POSSIBLE, 31, points)
+    share = (-0.5 * energy(tilt + possible)).softmax(0)
+    mean = share @ possible
+    deviation = float((share @ (possible - mean).square()).mean().sqrt())
     up = _tilted_up(tilt[None], right, forward)[0]
     used = [f"camera ({camera_source})"]
     used += ["balance over the feet"] if float(balanced.sum()) * independent > 0.5 else []
     used += ["feet on the floor"] if float(on_foot.sum()) * independent > 1 else []
     vertical = points.new_tensor([0.0, 0.0, 1.0])
-    return Gravity(rotation_between(up, vertical), " + ".join(used))
+    return Gravity(rotation_between(up, vertical), " + ".join(used), deviation)
 
 
 def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,6 +119,12 @@ def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:
     )
     stretched = (((hips - support).norm(dim=-1) / leg - 0.78) / 0.14).clamp(0, 1)
     return normalize(mass - support, dim=-1), stretched * standing_feet.amax(-1).clamp_min(_STEPPING)
+
+
+def _around(size: float, count: int, like: Tensor) -> Tensor:
+    """Pairs (count², 2) from -size to size degrees."""
+    axis = torch.linspace(-size, size, count, device=like.device)
+    return torch.cartesian_prod(axis, axis)
 
 
 def _tilted_up(tilt: Tensor, right: Tensor, forward: Tensor) -> Tensor:

@@ -208,6 +208,7 @@ def as_person(
         world_from_camera=torch.cat([earlier, found, later]).cpu().numpy(),
         meta={
             "gravity_source": solved.gravity.source,
+            "gravity_deviation_deg": round(solved.gravity.deviation, 2),
             "scale": {
                 "source": "feet on the ground" if is_arbitrary(cameras) else "body height",
                 "metres_per_unit": solved.scale.value,
