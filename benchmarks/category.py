@@ -66,7 +66,8 @@ def stage_a(options: argparse.Namespace) -> Path:
     hidden = _columns(options.without)
     size = NetworkConfig(**_size(options), views=2, condition=SINGLE_WIDTH, hidden=hidden)
     config = SingleViewConfig(
-        size, _loop(options, options.steps_single), options.frames, options.batch, options.projected, seed=options.seed
+        size, _loop(options.steps_single, options.rate), options.frames, options.batch, options.projected,
+        seed=options.seed,
     )  # fmt: skip
     told = "".join(f"-without-{part}" for part in options.without)
     mixed = "" if options.projected == 1 / 3 else f"-projected-{options.projected:g}"
@@ -83,7 +84,7 @@ def stages_b_and_c(options: argparse.Namespace, prior: Path) -> tuple[Path, dict
     own = NetworkConfig(**_size(options), condition=WIDTH)
     size = load_checkpoint(options.start)[0].config if options.start else own
     multi = MultiViewConfig(
-        size, _loop(options, options.steps_multi), options.frames, options.batch, seed=options.seed
+        size, _loop(options.steps_multi, options.rate_multi), options.frames, options.batch, seed=options.seed
     )  # fmt: skip
     told, command = options.folder / ("c-begun" if options.start else "c"), "anylift train multi-view clips.npz"
     path = train_multi_view([clips], told, multi, options.start, command, options.device, options.progress)
@@ -200,7 +201,8 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="of learning, stage A")
+    parser.add_argument("--rate-multi", type=float, default=1.5e-3, help="stage C")
     parser.add_argument("--projected", type=float, default=1 / 3, help="share of local poses in stage A's windows")
     parser.add_argument("--without", action="append", default=[], choices=sorted(PARTS), help="of stage A's conditions")
     parser.add_argument("--method", default="ancestral", choices=sorted(METHODS), help="of stage B")
@@ -236,8 +238,8 @@ def _size(options: argparse.Namespace) -> dict[str, int]:
     return {"width": options.width, "layers": options.layers, "heads": options.width // 32}
 
 
-def _loop(options: argparse.Namespace, steps: int) -> LoopConfig:
-    return LoopConfig(steps, options.rate, warmup=min(_WARMUP, steps // 10), decay=0.5)
+def _loop(steps: int, rate: float) -> LoopConfig:
+    return LoopConfig(steps, rate, warmup=min(_WARMUP, steps // 10), decay=0.5)
 
 
 def _columns(parts: Sequence[str]) -> tuple[tuple[int, int], ...]:

@@ -20,9 +20,9 @@ from anylift_cli.lifting.conditions import WIDTH
 from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.epipolar import along_ring, line_distance, relative, view_lines
 from anylift_cli.lifting.imagination import Imagination
-from anylift_cli.lifting.multi_view import triangulated
-from anylift_cli.lifting.networks import NetworkConfig
-from anylift_cli.lifting.observation import observe
+from anylift_cli.lifting.multi_view import imagine, triangulated
+from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
+from anylift_cli.lifting.observation import observe, root_of
 from anylift_cli.lifting.single_view import SINGLE_WIDTH, decoupled
 from anylift_cli.lifting.views import to_views, view_rotations
 from anylift_cli.synthetic.draw import Draw
@@ -30,7 +30,7 @@ from anylift_cli.training.cleaning import cleaned
 from anylift_cli.training.clips import mean_lengths
 from anylift_cli.training.loop import LoopConfig
 from anylift_cli.training.mocap_batches import MocapBatches
-from anylift_cli.training.multi_view import MultiViewConfig, train_multi_view
+from anylift_cli.training.multi_view import MultiViewConfig, PlacedBatches, train_multi_view
 from anylift_cli.training.point_clips import (
     PointClip,
     read_point_clips,
@@ -356,6 +356,24 @@ def test_stage_c_batches_of_points_tell_the_truth(point_file):
     points, _ = triangulated(unseen, batch.views)
     assert (points - batch.local).abs().quantile(0.95) < 1e-3
     assert torch.equal(batch.views, data.batch(0, 16).views)
+
+
+def test_who_begins_with_a_network_keeps_its_places(point_file):
+    """Hips are where the other network sees them, poses about them are the clips'."""
+    torch.manual_seed(0)
+    teacher = ViewsAsChannels(NetworkConfig(width=32, layers=1, heads=1, expansion=2, views=VIEWS, condition=WIDTH))
+    torch.nn.init.normal_(teacher.output.weight, std=0.1)
+    schedule, source = Schedule.cosine(50), ([point_file], "train", FRAMES, VIEWS, 0, "cpu")
+    plain, placed = MocapBatches(*source).batch(3, 8), PlacedBatches(teacher, schedule, *source).batch(3, 8)
+    with torch.no_grad():
+        seen = imagine(teacher, schedule, plain.condition, plain.valid, 1, 0)
+    assert (root_of(seen) - root_of(plain.views)).abs().mean() > 0.01
+    assert root_of(placed.views) == pytest.approx(root_of(seen), abs=1e-5)
+    assert centred(placed.views) == pytest.approx(centred(plain.views), abs=1e-5)
+
+
+def centred(views: torch.Tensor) -> torch.Tensor:
+    return views - root_of(views)[..., None, :]
 
 
 def test_points_and_joints_do_not_mix(point_file, tmp_path):

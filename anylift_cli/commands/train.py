@@ -294,8 +294,10 @@ def _train_multi_view(
     check_device(common.device)
     network = NetworkConfig(**size, condition=WIDTH, hidden=_columns(without, PARTS))
     config = MultiViewConfig(network, LoopConfig(**loop), frames, batch, seed=common.seed, kind=kind)
+    begin = _begin(start)
     told = f"anylift train {command} {' '.join(path.name for path in files)}"
-    path = train_multi_view(files, out, config, _begin(start), told, common.device, common.progress)
+    told += f" --start {begin.name} --frames {frames}" if begin else ""
+    path = train_multi_view(files, out, config, begin, told, common.device, common.progress)
     common.show({"checkpoint": str(path)}, lambda: f"trained → {path}")
 
 

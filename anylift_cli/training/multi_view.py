@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from anylift_cli.progress import SILENT, Progress
 from anylift_cli.synthetic.virtual_cameras import STILL
 from anylift_cli.training.loop import LoopConfig, train
 from anylift_cli.training.mocap_batches import Batch, MocapBatches
+from anylift_cli.training.point_clips import holds_points
 
 MODEL_FILE = "model.safetensors"
 _PURE_NOISE = 0.5
@@ -68,7 +70,8 @@ def train_multi_view(
     """Train on the "train" clips of compact mocap files or of synthesised ones, watch the "test" clips.
 
     Args:
-        start: a checkpoint whose weights the network begins with, or None.
+        start: a checkpoint whose weights the network begins with, or None. Of synthesised clips it then learns poses,
+            and keeps its own idea of where people are: see `PlacedBatches`.
         command: what the checkpoint says that it was made by.
 
     Returns:
@@ -82,10 +85,13 @@ def train_multi_view(
     check_config(config)
     torch.manual_seed(config.seed)
     network = MULTI_VIEW[config.kind](config.network)
+    batches: Callable[..., MocapBatches] = MocapBatches
     if start is not None:
-        _begin_with(network, start)
+        teacher = _begin_with(network, start, device)
+        if all(map(holds_points, files)):
+            batches = partial(PlacedBatches, teacher, Schedule.cosine(config.noise_steps, device))
     network.to(device)
-    data = MocapBatches(files, "train", config.frames, config.network.views, config.seed, device)
+    data = batches(files, "train", config.frames, config.network.views, config.seed, device)
     held_out = MocapBatches(files[:1], "test", config.frames, config.network.views, config.seed + 1, device, vary=False)
     hashes = {path.name: sha256_of(path) for path in [*files, *([start] if start else [])]}
     return learn(network, data, held_out, view_losses, errors, config, hashes, folder, command, progress)
@@ -153,14 +159,35 @@ def check_config(config: MultiViewConfig) -> None:
         )
 
 
-def _begin_with(network: nn.Module, start: Path) -> None:
-    """Give a network the weights of a checkpoint; what they are told may differ."""
-    other, _ = load_checkpoint(start)
+class PlacedBatches(MocapBatches):
+    """Batches whose people stand where a network sees them.
+
+    Stage B tells how people move, but nothing in one-sided videos tells how far away they are; a network that has
+    learned from motion capture knows it better.
+    """
+
+    def __init__(self, teacher: nn.Module, schedule: Schedule, *source: Any) -> None:
+        super().__init__(*source)
+        self.teacher, self.schedule = teacher, schedule
+
+    def batch(self, step: int, size: int, mode: int | None = None) -> Batch:
+        """As `MocapBatches.batch`, each view shifted such that the mid hip is where the teacher sees it."""
+        batch = super().batch(step, size, mode)
+        with torch.no_grad():
+            seen = imagine(self.teacher, self.schedule, batch.condition, batch.valid, passes=1, seed=0)
+        shift = root_of(seen) - root_of(batch.views)
+        return replace(batch, views=batch.views + shift[..., None, :])
+
+
+def _begin_with(network: nn.Module, start: Path, device: str) -> nn.Module:
+    """Give a network the weights of a checkpoint, which is returned; what the two are told may differ."""
+    other, _ = load_checkpoint(start, device)
     if type(other) is not type(network) or replace(other.config, hidden=network.config.hidden) != network.config:
         raise AnyliftError(
             f"{start} is a network of another kind or size", "give --network, --width, --layers and --patch as its"
         )
     network.load_state_dict(other.state_dict())
+    return other
 
 
 def denoised(model: nn.Module, batch: Batch, schedule: Schedule, seed: int) -> Tensor:
