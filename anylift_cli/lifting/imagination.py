@@ -23,13 +23,15 @@ from anylift_cli.lifting.observation import Observation
 Learned = TypeVar("Learned", bound="Imagination")
 
 _BATCH = 32
+_LONG = 120
+"""Frames that tell distances best. Networks see time relatively, so windows may be twice as long as in training."""
 DOUBTFUL = 0.25
 """Confidence below which a point counts as unseen: networks are trained on doubtful points from 0.3 on."""
 
 
 @dataclass(frozen=True)
 class Imagination:
-    """A network and what it was trained for: frames a window, frames a second, mean edge lengths (E,)."""
+    """A network, how many frames it is shown at once, and its training's frames a second and mean edge lengths (E,)."""
 
     network: nn.Module
     schedule: Schedule
@@ -49,7 +51,9 @@ class Imagination:
         network, manifest = load_checkpoint(path, device, cls.kinds)
         schedule = Schedule.cosine(manifest["noise_steps"], device)
         lengths = torch.tensor(manifest["lengths"], device=device)
-        return cls(network, schedule, manifest["frames"], manifest["fps"], lengths)
+        trained = manifest["frames"]
+        frames = min(max(trained, _LONG), 2 * trained)
+        return cls(network, schedule, frames, manifest["fps"], lengths)
 
     @torch.no_grad()
     def __call__(self, seen: Observation, lengths: Tensor, passes: int, seeds: list[int]) -> tuple[Tensor, Tensor]:
