@@ -342,6 +342,21 @@ def test_a_hand_at_the_right_distance_does_not_slip(factor):
     assert (slipped[:, :, 1] == 0).all() and slipped.max() > 0.1
 
 
+def test_a_hand_slips_nowhere_that_the_object_is_not_seen():
+    thing, hand = turning_box()
+    lifted = person_at({"left_wrist": 1.1 * hand, "left_elbow": 1.1 * hand})
+    held = np.zeros((1, 30, 2), bool)
+    held[:, 5:, 0] = True
+    nobody = np.zeros(30, bool)
+    grips = Grips(np.zeros((1, 30, 2, 1)), held, ~held, nobody, nobody)
+    poses, confidence = thing.camera_from_object.copy(), thing.confidence.copy()
+    poses[12:15], confidence[12:15] = np.nan, 0
+    slipped = slips(replace(thing, camera_from_object=poses, confidence=confidence), lifted, grips, FINE)
+    whole = slips(thing, lifted, grips, FINE)
+    assert np.isfinite(slipped).all() and (slipped[:, 12:15] == 0).all() and whole[:, 12:15, 0].max() > 0.01
+    assert FINE[np.square(slipped).sum((0, 1, 2)).argmin()] == pytest.approx(-np.log(1.1), abs=0.015)
+
+
 def test_a_body_is_inside_of_an_object_only_where_it_is():
     thing, _ = turning_box()
     guesses = np.full((2, 3, 24, 3), 50.0)

@@ -90,7 +90,8 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
 
 
 def slips(thing: Thing, lifted: LiftedArtifact, grips: Grips, grid: np.ndarray) -> np.ndarray:
-    """How far hands that hold an object are from their middle places on it, (P, T, 2, G) m; 0 where none holds it.
+    """How far hands that hold an object are from their middle places on it, (P, T, 2, G) m; 0 where none holds it, or
+    it is not seen where they do.
 
     As the object turns, only hands that are as far away as they should be seem to stay where they took hold.
 
@@ -100,9 +101,10 @@ def slips(thing: Thing, lifted: LiftedArtifact, grips: Grips, grid: np.ndarray) 
     hands, found = hands_in_camera(lifted), np.zeros((*grips.held.shape, len(grid)))
     for person, side in np.argwhere(grips.held.any(1)):
         for start, stop in runs(grips.held[person, :, side]):
-            tried = hands[person, start:stop, side][:, None] * np.exp(grid)[:, None]
-            local = transform(invert(thing.camera_from_object[start:stop]), tried)
-            found[person, start:stop, side] = np.linalg.norm(local - np.median(local, axis=0), axis=-1)
+            rows = start + np.flatnonzero(thing.known[start:stop])
+            tried = hands[person, rows, side][:, None] * np.exp(grid)[:, None]
+            local = transform(invert(thing.camera_from_object[rows]), tried)
+            found[person, rows, side] = np.linalg.norm(local - np.median(local, axis=0), axis=-1)
     return found
 
 
