@@ -23,6 +23,7 @@ from anylift_cli.training.body_variety import (
     turned,
     varied,
 )
+from anylift_cli.training.leg_variety import restanced
 
 SHARED = Path(__file__).parents[2] / "shared/data/mocap"
 needs_mocap = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/mocap is absent")
@@ -298,6 +299,31 @@ def test_loose_people_keep_their_bones_and_their_place(clips):
     assert (other_points - points)[1:, :, head].norm(dim=-1).mean() > 0.05
     speed = (other.diff(dim=1) - joints.diff(dim=1))[1:].norm(dim=-1).max() * 30
     assert speed < 3.0
+
+
+def test_another_stance_keeps_bones_steps_and_soles(clips):
+    joints, _ = clips
+    joints = joints.repeat(20, 1, 1, 1)
+    which = torch.arange(len(joints)) > 0
+    other = restanced(joints, which, Draw.seeded(1))
+    assert torch.equal(other[0], joints[0])
+    parents = list(SMPL_PARENTS[1:])
+    bones, other_bones = ((points[:, :, 1:] - points[:, :, parents]).norm(dim=-1) for points in (joints, other))
+    assert torch.allclose(other_bones, bones, atol=1e-4)
+    step = other - joints
+    for side in ("left", "right"):
+        ankle, foot = J[f"{side}_ankle"], J[f"{side}_foot"]
+        assert torch.allclose(step[:, :, ankle], step[:, :, foot], atol=1e-4), "feet keep their direction"
+        assert (step[:, :, ankle, 2].abs() < 2e-3).float().mean() > 0.99, "and their height"
+        assert (step[:, :, ankle].diff(dim=1).norm(dim=-1) < 2e-3).float().mean() > 0.97, "what stands goes on standing"
+    upper = [J[name] for name in ("pelvis", "spine3", "head", "left_wrist", "right_elbow")]
+    assert torch.allclose(step[:, :, upper], step[:, :, upper[:1]].expand(-1, -1, len(upper), -1), atol=1e-5)
+    assert (step[:, :, 0, 2] < 1e-5).all() and step[:, :, 0, 2].min() < -0.05, "bodies go down, never up"
+    stance, other_stance = (
+        (points[:, 0, J["left_ankle"]] - points[:, 0, J["right_ankle"]]) for points in (joints, other)
+    )
+    assert 0.15 < (other_stance - stance)[1:, :2].std() < 0.35
+    assert torch.equal(restanced(joints, which, Draw.seeded(1)), other)
 
 
 def test_tumbling_turns_the_whole_body_about_the_pelvis(clips):

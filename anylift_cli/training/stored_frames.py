@@ -12,10 +12,11 @@ from anylift_cli.body.mocap import MEASURED_POINTS, Mocap, mocap_points
 from anylift_cli.body.skeleton import BODY24
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.training.body_variety import arms_exchanged, loosened, tumbled, varied
+from anylift_cli.training.leg_variety import restanced
 from anylift_cli.training.point_clips import PointClips, varied_points
 from anylift_cli.training.recordings import Recordings, varied_recordings
 
-_OTHER_ARMS, _LOOSE, _TUMBLING = 0.3, 0.5, 0.1
+_OTHER_ARMS, _OTHER_STANCE, _LOOSE, _TUMBLING = 0.3, 0.5, 0.5, 0.1
 _ADDED_WEIGHT = 0.5
 """Loss weight of points that a mean body lends to the mocap."""
 
@@ -62,8 +63,9 @@ class JointFrames:
         return JointFrames(joints, self.axes[torch.where(share < 0.5, low, high)])
 
     def varied(self, fps: float, draw: Draw) -> JointFrames:
-        """Some with the arms of others, loose or tumbling; mirrored, turned, other proportions."""
+        """Some with the arms of others, feet elsewhere, loose or tumbling; mirrored, turned, other proportions."""
         joints = arms_exchanged(self.joints, draw.chance((len(self.joints),), _OTHER_ARMS))
+        joints = restanced(joints, draw.chance((len(joints),), _OTHER_STANCE), draw)
         joints, axes = loosened(joints, self.axes, fps, draw.chance((len(joints),), _LOOSE), draw)
         joints, axes = tumbled(joints, axes, fps, draw.chance((len(joints),), _TUMBLING), draw)
         return JointFrames(*varied(joints, axes, draw))
