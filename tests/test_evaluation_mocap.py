@@ -70,6 +70,18 @@ def test_the_same_seed_gives_the_same_clips(file, clips):
         assert first.points.tobytes() == third.points.tobytes()
 
 
+def test_each_take_is_filmed_otherwise(file, clips):
+    taken = mocap_clips(file, "test", CAMERAS, 0, takes=3)
+    assert len({clip.name for clip in taken}) == len(taken) == 3 * len(clips)
+    assert {clip.recording for clip in taken} == {clip.recording for clip in clips}
+    for first, own in zip(taken[::3], clips, strict=True):
+        assert list(arrays_of(first)) == list(arrays_of(own))
+    for first, second in zip(taken[::3], taken[1::3], strict=True):
+        assert np.array_equal(first.points, second.points, equal_nan=True)
+        assert not np.allclose(first.world_from_camera, second.world_from_camera, atol=1e-2)
+        assert not np.array_equal(first.keypoints.keypoints, second.keypoints.keypoints, equal_nan=True)
+
+
 def test_a_clip_does_not_depend_on_the_others(file, clips):
     (alone,) = mocap_clips(file, "test", ("dynamic",), 0)
     assert list(arrays_of(alone)) == list(arrays_of(clips[1]))

@@ -46,6 +46,9 @@ Evidence = Annotated[
         metavar="2d|2d+local", help="2D points alone, or with simulated points of a single-image 3D estimator."
     ),
 ]
+Takes = Annotated[
+    int, typer.Option(min=1, help="Film each motion so often with each kind of camera, every time seen otherwise.")
+]
 SmplFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="SMPL body file; the open body of mean shape when not given.")
 ]
@@ -65,6 +68,7 @@ def mocap(
     split: Annotated[str, typer.Option(metavar="train|test|all", help="Which clips.")] = "test",
     cameras: Cameras = "static,dynamic",
     frames: Annotated[int, typer.Option(min=8, help="Length of a window; the paper's protocols take 120.")] = 60,
+    takes: Takes = 1,
     lifter: Lifters = None,
     height: Heights = "both",
     evidence: Evidence = "2d",
@@ -78,7 +82,7 @@ def mocap(
     from anylift_cli.evaluation.mocap import mocap_clips
 
     contenders = _contenders(lifter, height, evidence, list(BASELINES))
-    clips = mocap_clips(motion, split, cameras.split(","), common.seed, frames)
+    clips = mocap_clips(motion, split, cameras.split(","), common.seed, frames, takes=takes)
     _contest(common, clips, contenders, out)
 
 
@@ -190,6 +194,7 @@ def hoi(
     joint: Annotated[
         str, typer.Option(metavar="default|none|PATH", help="Checkpoint of a joint network; the shipped one, if any.")
     ] = "default",
+    takes: Takes = 1,
     every: Annotated[int, typer.Option(min=1, help="Take one clip in so many.")] = 1,
     out: Folder = None,
 ) -> None:
@@ -206,7 +211,7 @@ def hoi(
 
     kinds = _kinds(cameras)
     heights = _heights(height)
-    clips = hoi_clips(motion, kinds, common.seed, frames)[::every]
+    clips = hoi_clips(motion, kinds, common.seed, frames, takes)[::every]
     network = joint_checkpoint(joint)
     name = LiftOptions().lifter if lifter == "default" else lifter
     results = compete(clips, name, heights, common.seed, network, common.progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,6 +63,12 @@ class Filmed:
     kind: str
     world_from_camera: Tensor
     K: np.ndarray
+
+
+def retaken(motion: Motion, takes: int) -> list[Motion]:
+    """A motion to be filmed `takes` times: the first one under its own name, others under names that draw other cameras
+    and detections. What cameras and detections happen to do is thereby averaged out; `recording` stays."""
+    return [motion, *(replace(motion, name=f"{motion.name}~{take}") for take in range(1, takes))]
 
 
 def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> EvaluationClip:

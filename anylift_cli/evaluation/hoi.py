@@ -2,7 +2,8 @@
 
 Compared are a lifter and per-frame PnP that know nothing of each other, and the two in one world, as `anylift fit
 --objects` brings them. The person is seen as in `mocap`; the object's points as a tracker sees them: with a trembling
-and a drifting error, for spans hidden one by one, and in some clips all at once.
+and a drifting error, those on its near side that the person is not before, for spans hidden one by one, and in some
+clips all at once.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from anylift_cli.body.skeleton import J
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation import metrics
 from anylift_cli.evaluation.clips import EvaluationClip
-from anylift_cli.evaluation.filming import Motion, film
+from anylift_cli.evaluation.filming import Motion, film, retaken
 from anylift_cli.evaluation.measure import HIPS
 from anylift_cli.evaluation.mocap import mean_lengths
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.evaluation.running import Contender, judged
+from anylift_cli.evaluation.visibility import seen_points
 from anylift_cli.fitting.base import HANDS
 from anylift_cli.fitting.joint_path import joint_path
 from anylift_cli.fitting.object_scale import find_scales, rescaled
@@ -54,8 +56,8 @@ from anylift_cli.progress import SILENT, Progress
 from anylift_cli.synthetic.draw import Draw
 
 FRAMES = 120
-POINTS = 24
-"""Points that are followed on an object, and measured."""
+POINTS = 48
+"""Points that are followed on an object, and measured; about half of them are on the side that is seen."""
 APART, TOGETHER = "apart", "one world"
 JOINT, JOINT_CONTACTS = "joint", "joint + contacts"
 """What is compared."""
@@ -95,8 +97,11 @@ class HoiClip:
     tracks: np.ndarray
 
 
-def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAMES) -> list[HoiClip]:
+def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAMES, takes: int = 1) -> list[HoiClip]:
     """The middle `frames` of each clip whose object has its mesh, NAME.obj, beside the file.
+
+    Args:
+        takes: how often each clip is filmed by each kind of camera.
 
     Raises:
         AnyliftError: not such a file, or no mesh beside it.
@@ -107,7 +112,12 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
         raise AnyliftError(
             f"{path} has no clip of {frames} frames whose object has a mesh beside it", "put NAME.obj into its folder"
         )
-    return [_filmed(film(motion, kind, seed, lengths), thing, seed) for kind in cameras for motion, thing in recorded]
+    return [
+        _filmed(film(take, kind, seed, lengths), thing, seed)
+        for kind in cameras
+        for motion, thing in recorded
+        for take in retaken(motion, takes)
+    ]
 
 
 def compete(
@@ -221,10 +231,10 @@ def _judged(
 
 
 def _followed(clip: HoiClip) -> Thing:
-    """The object as PnP finds it, from the first frame in which enough of it is seen outwards."""
+    """The object as PnP finds it, from the frame outwards in which most of it is seen."""
     K, points = clip.person.estimated.K, clip.object.points
     seen = np.isfinite(clip.tracks).all(-1)
-    first = int((seen.sum(1) >= POINTS // 2).argmax())
+    first = int(seen.sum(1).argmax())
     start = pose_from_points(points[seen[first]], clip.tracks[first, seen[first]], K[first], tolerance=8.0)
     if start is None:
         raise AnyliftError(f"the object of clip {clip.person.name} cannot be placed in any frame")
@@ -317,4 +327,6 @@ def _filmed(person: EvaluationClip, thing: ObjectMotion, seed: int) -> HoiClip:
     hidden = draw.spans((count,), len(times), _HIDDEN_POINT, 15, 60).numpy().T
     hidden = hidden | draw.spans((1,), len(times), _HIDDEN_OBJECT, 10, 40).numpy().T
     inside = ((pixels > 0) & (pixels < person.keypoints.image_size)).all(-1)
-    return HoiClip(person, thing, np.where((inside & ahead & ~hidden)[..., None], pixels, np.nan))
+    mesh = thing.vertices, thing.faces
+    near = seen_points(thing.points, mesh, thing.world_from_object, person.points, person.world_from_camera)
+    return HoiClip(person, thing, np.where((near & inside & ahead & ~hidden)[..., None], pixels, np.nan))

@@ -15,7 +15,7 @@ from anylift_cli.body.mocap import MEASURED_POINTS, mocap_points, read_mocap
 from anylift_cli.body.model import BodyModel
 from anylift_cli.errors import AnyliftError, UsageError
 from anylift_cli.evaluation.clips import EvaluationClip
-from anylift_cli.evaluation.filming import Motion, film
+from anylift_cli.evaluation.filming import Motion, film, retaken
 from anylift_cli.evaluation.formats.floor import on_floor
 from anylift_cli.evaluation.formats.read import read_motion
 from anylift_cli.lifting.edges import edge_lengths
@@ -28,7 +28,13 @@ _MEAN_HEIGHT = 1.70
 
 
 def mocap_clips(
-    path: Path, split: str, cameras: Sequence[str], seed: int, frames: int = FRAMES, windows_per_clip: int = 2
+    path: Path,
+    split: str,
+    cameras: Sequence[str],
+    seed: int,
+    frames: int = FRAMES,
+    windows_per_clip: int = 2,
+    takes: int = 1,
 ) -> list[EvaluationClip]:
     """Windows of each clip of a split, seen by each kind of camera.
 
@@ -39,6 +45,7 @@ def mocap_clips(
         cameras: of `CAMERAS`.
         frames: of a window; a shorter clip is one window if it has half as many.
         windows_per_clip: at most so many windows, evenly spread over the clip.
+        takes: how often each window is filmed by each kind of camera.
 
     Raises:
         UsageError: unknown kinds of cameras.
@@ -52,7 +59,9 @@ def mocap_clips(
     motions = [window for source in sources for window in _windows(source, frames, windows_per_clip)]
     if not motions:
         raise AnyliftError(f"{path} has no clip of split '{split}' that lasts {frames // 2} frames")
-    return [film(motion, kind, seed, lengths) for kind in cameras for motion in motions]
+    return [
+        film(take, kind, seed, lengths) for kind in cameras for motion in motions for take in retaken(motion, takes)
+    ]
 
 
 def mean_lengths() -> torch.Tensor:
