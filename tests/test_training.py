@@ -25,6 +25,7 @@ from anylift_cli.lifting.diffusion import Schedule
 from anylift_cli.lifting.multi_view import triangulated
 from anylift_cli.lifting.networks import CrossView, NetworkConfig, ViewsAsChannels
 from anylift_cli.synthetic.virtual_cameras import MODES, PAN, STILL
+from anylift_cli.training.averaging import average_checkpoints
 from anylift_cli.training.log import LOG_FILE, TrainingLog
 from anylift_cli.training.loop import STATE_FILE, LoopConfig, learning_rate, train
 from anylift_cli.training.mocap_batches import Batch, MocapBatches
@@ -456,3 +457,26 @@ def test_a_training_may_begin_with_what_another_has_learned(tmp_path, mocap):
     wider = replace(TINY, network=replace(TINY.network, width=64))
     with pytest.raises(AnyliftError, match="another kind or size"):
         train_multi_view([mocap], tmp_path / "wider", wider, first, "anylift train")
+
+
+def test_an_average_is_between_two_checkpoints(tmp_path, mocap, anylift):
+    short = replace(TINY, loop=replace(TINY.loop, steps=2))
+    first = train_multi_view([mocap], tmp_path / "first", short, None, "anylift train")
+    after = train_multi_view([mocap], tmp_path / "after", short, first, "anylift train")
+    done = anylift("train", "average", first, after, "--share", "0.25", "--out", "quarter.safetensors", "--json")
+    assert done.returncode == 0, done.stderr
+    network, manifest = load_checkpoint(tmp_path / json.loads(done.stdout)["checkpoint"])
+    assert manifest["command"] == f"anylift train average first/{MODEL_FILE} after/{MODEL_FILE} --share 0.25"
+    assert manifest["training"] == {"share": 0.25, "before": sha256_of(first), "after": sha256_of(after)}
+    begin, end = (load_checkpoint(path)[0].state_dict() for path in (first, after))
+    for name, value in network.state_dict().items():
+        expected = 0.75 * begin[name] + 0.25 * end[name]
+        assert torch.allclose(value, expected, rtol=1e-3, atol=1e-6), name
+    assert any(not torch.equal(begin[name], end[name]) for name in begin)
+    wider = replace(TINY, loop=replace(TINY.loop, steps=1), network=replace(TINY.network, width=64))
+    other = train_multi_view([mocap], tmp_path / "wider", wider, None, "anylift train")
+    with pytest.raises(AnyliftError, match="differ in their network"):
+        average_checkpoints(first, other, 0.5, tmp_path / "no.safetensors", "")
+    with pytest.raises(UsageError, match="not between"):
+        average_checkpoints(first, after, 1.5, tmp_path / "no.safetensors", "")
+    assert not (tmp_path / "no.safetensors").exists()

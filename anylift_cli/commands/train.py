@@ -73,6 +73,29 @@ def from_mocap(
     _train_multi_view(common, "from-mocap", mocap, out, start, network, size, without or [], loop, frames, batch)
 
 
+@train.command("average")
+@opt.command
+def average(
+    common: opt.Common,
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="Checkpoint that the other one began with.")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="Checkpoint that was trained on from it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.safetensors", help="Checkpoint to write.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="How far from BEFORE to AFTER.")] = 0.5,
+) -> None:
+    """Average a checkpoint with what was trained on from it: it keeps most of what each can do.
+
+    Example: anylift train average human.safetensors out/kicks/c/model.safetensors --out both.safetensors
+    """
+    from anylift_cli.chain import check_output
+    from anylift_cli.training.averaging import average_checkpoints
+
+    check_output(out, "--out", before, after)
+    names = " ".join(f"{path.absolute().parent.name}/{path.name}" for path in (before, after))
+    told = f"anylift train average {names} --share {share:g}"
+    path = average_checkpoints(before, after, share, out, told)
+    common.show({"checkpoint": str(path)}, lambda: f"averaged → {path}")
+
+
 @train.command("interactions")
 @opt.command
 def interactions(
