@@ -13,7 +13,7 @@ from anylift_cli.geometry.pose_path import Ease, Places, Sightings, filled_poses
 from anylift_cli.meshes.balls import ball_of
 from anylift_cli.meshes.surface import Surface
 
-EASE = Ease(acceleration=5.0, spin=15.0)
+EASE = Ease(acceleration=5.0, spin=15.0, turning=0.15)
 _BALL_EASE = Ease(acceleration=80.0, spin=15.0, speed=3.0, turning=6.0)
 """Balls bounce: within a frame they turn back; and they fly on where they are not seen."""
 _LEAST_SURE = 0.05
