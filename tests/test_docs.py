@@ -32,6 +32,7 @@ LONG = {
     "evaluate behave": "test_evaluation_aist_behave.py",
     "evaluate hoi": "test_evaluation_hoi.py",
     "evaluate compare": "test_evaluation_compare.py",
+    "train average": "test_training.py",
     "train from-mocap": "test_training.py",
     "train interactions": "test_training_interactions.py",
     "train multi-view": "test_training_synthesis.py",
