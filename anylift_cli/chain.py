@@ -15,11 +15,12 @@ import numpy as np
 from anylift_cli.artifacts import ObjectsArtifact
 from anylift_cli.artifacts.base import read_meta
 from anylift_cli.artifacts.files import atomic_path, sha256_of
+from anylift_cli.checks import check_device, check_output, check_writable
 from anylift_cli.errors import NothingFoundError, UsageError
 from anylift_cli.export.base import exporter, takes_of
 from anylift_cli.export.take import Take
 from anylift_cli.outputs import make_output
-from anylift_cli.pipeline import Outcome, Source, Stage, check_writable, run_stage, work_folder
+from anylift_cli.pipeline import Outcome, Source, Stage, run_stage, work_folder
 from anylift_cli.progress import SILENT, Progress
 from anylift_cli.request import Request
 from anylift_cli.stages import (
@@ -95,32 +96,6 @@ def export_motions(request: Request, motions: Sequence[Source]) -> list[Outcome]
             path = numbered(file, person=person + 1, suffix=one.suffix)
             outcomes.append(make_output("export", path, inputs, partial(one.write, part, path), record, forced))
     return outcomes
-
-
-def check_output(path: Path, option: str, *inputs: Path) -> None:
-    """Make sure, before any work, that `path` can be written and is none of the inputs.
-
-    Raises:
-        AnyliftError: naming the path and the `option` that chooses another.
-    """
-    if path.is_dir():
-        raise UsageError(f"{option} {path} is a folder", "add a file name")
-    if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
-        raise UsageError(f"{option} {path} is the input itself", "choose another name; the input is left as it is")
-    check_writable(path.parent, option)
-
-
-def check_device(device: str) -> None:
-    """Raise UsageError for a torch device that is not here."""
-    if device == "cpu":
-        return
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {device} cannot be used: {reason}", "leave --device out, or give cpu") from error
 
 
 @dataclass(frozen=True)

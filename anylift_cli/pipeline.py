@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 from anylift_cli import __version__, interrupts
 from anylift_cli.artifacts.base import Artifact
 from anylift_cli.artifacts.files import remove_unfinished, sha256_of
+from anylift_cli.checks import check_writable
 from anylift_cli.errors import AnyliftError, Interrupted
 from anylift_cli.memory import give_back
 from anylift_cli.progress import SILENT, Progress
@@ -202,22 +202,6 @@ def work_folder(folder: Path) -> Iterator[Path]:
         ) from error
     finally:
         lock.release()
-
-
-def check_writable(folder: Path, option: str) -> None:
-    """Write a file into `folder`, or into the one that it will be made in, and away again, before any work is done.
-
-    Raises:
-        AnyliftError: naming the folder and the `option` that chooses another.
-    """
-    present = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=present) as stream:
-            stream.write(b"anylift")
-    except OSError as error:
-        raise AnyliftError(
-            f"cannot write into the folder {folder}: {error.strerror}", f"choose another place with {option}"
-        ) from error
 
 
 def _difference(meta: dict[str, Any], parts: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("._
 
 STAGES = ("keypoints", "cameras", "objects", "lifting", "fitting", "export")
 LAYERS = (
-    ("", "errors", "interrupts", "memory", "progress", "geometry", "plugins", "steps", "warm"),
+    ("", "errors", "checks", "interrupts", "memory", "progress", "geometry", "plugins", "steps", "warm"),
     ("artifacts", "body", "meshes", "video", "foreign", "rendering", "weights_store"),
     STAGES,
     (
@@ -39,6 +39,7 @@ CHAIN = {"pipeline", "outputs", "stages", "request", "chain"}
 HEAVY = {"torch", "cv2", "mediapipe", "pycolmap", "av", "scipy", "smplx", "scenedetect", "transformers"}
 LIGHT = (
     "errors",
+    "checks",
     "memory",
     "progress",
     "plugins",
@@ -51,7 +52,18 @@ LIGHT = (
     "stages",
     "choosing",
 )
-WITHOUT_NUMPY = ("errors", "interrupts", "progress", "plugins", "steps", "commands", "console", "app", "__main__")
+WITHOUT_NUMPY = (
+    "errors",
+    "checks",
+    "interrupts",
+    "progress",
+    "plugins",
+    "steps",
+    "commands",
+    "console",
+    "app",
+    "__main__",
+)
 
 
 def part_of(module: str) -> str:

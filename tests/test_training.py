@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -480,3 +483,19 @@ def test_an_average_is_between_two_checkpoints(tmp_path, mocap, anylift):
     with pytest.raises(UsageError, match="not between"):
         average_checkpoints(first, after, 1.5, tmp_path / "no.safetensors", "")
     assert not (tmp_path / "no.safetensors").exists()
+
+
+def test_training_from_mocap_needs_few_packages(tmp_path):
+    """A machine with a GPU has torch, numpy, typer, rich, safetensors and TensorBoard, and nothing of the chain."""
+    write_mocap(tmp_path / "tiny.npz")
+    absent = ("scipy", "cv2", "trimesh", "matplotlib", "mediapipe", "platformdirs", "smplx", "PIL", "av", "scenedetect")
+    program = "import sys; sys.modules.update(dict.fromkeys({!r})); from anylift_cli.__main__ import main; main()"
+    sizes = ("--steps", "2", "--batch", "2", "--width", "32", "--layers", "1", "--frames", "8")
+    for out, begun in (("first", ()), ("second", ("--start", f"first/{MODEL_FILE}"))):
+        words = ("train", "from-mocap", "tiny.npz", "--out", out, *sizes, *begun)
+        command = [sys.executable, "-c", program.format(absent), *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / out / MODEL_FILE).exists()

@@ -138,7 +138,7 @@ def batch(
 def _place(out: str) -> str:
     """The folder of results, checked before any work."""
     from anylift_cli.batch.storage import is_url
-    from anylift_cli.pipeline import check_writable
+    from anylift_cli.checks import check_writable
 
     if is_url(out):
         return out.rstrip("/")

@@ -136,8 +136,8 @@ def edit(
         raise UsageError("--out is the motion itself", "name another file, so that the original stays")
 
     from anylift_cli.artifacts import MotionArtifact
+    from anylift_cli.checks import check_writable
     from anylift_cli.editing.plan import apply, signed
-    from anylift_cli.pipeline import check_writable
 
     loaded = MotionArtifact.load(motion)
     check_writable(out.parent, "--out")

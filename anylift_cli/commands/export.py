@@ -72,10 +72,10 @@ def export(
     """
     from rich.markup import escape
 
+    from anylift_cli.checks import check_writable
     from anylift_cli.export.base import exporter, write_take
     from anylift_cli.export.inputs import read_take
     from anylift_cli.export.targets import UNITS, export_options
-    from anylift_cli.pipeline import check_writable
 
     formats = list(dict.fromkeys(name.strip() for part in to for name in part.split(",")))
     for name in formats:

@@ -46,7 +46,8 @@ def prepare_videos(
         AnyliftError: `out` cannot be written.
     """
     from anylift_cli.batch.clips import VIDEO_SUFFIXES
-    from anylift_cli.pipeline import check_writable, work_folder
+    from anylift_cli.checks import check_writable
+    from anylift_cli.pipeline import work_folder
     from anylift_cli.stages import cameras_stage, keypoints_stage
 
     files = sorted(path for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)

@@ -202,7 +202,7 @@ def _pick(common: opt.Common, video: Path, keypoints: Path | None, cameras: Path
     from rich.markup import escape
 
     from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
-    from anylift_cli.chain import check_output
+    from anylift_cli.checks import check_output
     from anylift_cli.objects.prompts import read_points
     from anylift_cli.picking.server import serve_picking
     from anylift_cli.picking.session import PickSession, lens_of
@@ -230,7 +230,7 @@ def _run(
     more: Callable[[], dict[str, Source]] = dict,
 ) -> None:
     """Run the stage that `build` makes, on files and on what `more` makes of other options."""
-    from anylift_cli.chain import check_device, check_output
+    from anylift_cli.checks import check_device, check_output
     from anylift_cli.pipeline import run_stage
 
     out = out or (common.work_dir or Path()) / default

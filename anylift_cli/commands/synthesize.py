@@ -29,7 +29,7 @@ def synthesize(
         common.show({"scenes": list(SCENES)}, lambda: "\n".join(SCENES))
         return
 
-    from anylift_cli.pipeline import check_writable
+    from anylift_cli.checks import check_writable
     from anylift_cli.synthetic.writing import synthesize
 
     spec = scene_spec(scene)

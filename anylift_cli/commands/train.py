@@ -86,7 +86,7 @@ def average(
 
     Example: anylift train average human.safetensors out/kicks/c/model.safetensors --out both.safetensors
     """
-    from anylift_cli.chain import check_output
+    from anylift_cli.checks import check_output
     from anylift_cli.training.averaging import average_checkpoints
 
     check_output(out, "--out", before, after)
@@ -123,7 +123,7 @@ def interactions(
 
     Example: anylift train interactions cmu_30fps.npz deepmimic_30fps.npz --out out/hoi
     """
-    from anylift_cli.chain import check_device
+    from anylift_cli.checks import check_device
     from anylift_cli.lifting.joint import JOINT_WIDTH, POINTS
     from anylift_cli.lifting.networks import NetworkConfig
     from anylift_cli.training.interactions import train_interactions
@@ -243,7 +243,7 @@ def single_view(
 
     Example: anylift train single-view out/kicks/data --out out/kicks/a
     """
-    from anylift_cli.chain import check_device
+    from anylift_cli.checks import check_device
     from anylift_cli.lifting.networks import NetworkConfig
     from anylift_cli.lifting.single_view import PARTS, SINGLE_WIDTH
     from anylift_cli.training.loop import LoopConfig
@@ -280,7 +280,7 @@ def synthesize(
 
     Example: anylift train synthesize out/kicks/a/single_view.safetensors out/kicks/data --out out/kicks/clips.npz
     """
-    from anylift_cli.chain import check_device, check_output
+    from anylift_cli.checks import check_device, check_output
     from anylift_cli.training.synthesised import SynthesisConfig, synthesize_clips
 
     check_device(common.device)
@@ -308,7 +308,7 @@ def _train_multi_view(
     frames: int,
     batch: int,
 ) -> None:
-    from anylift_cli.chain import check_device
+    from anylift_cli.checks import check_device
     from anylift_cli.lifting.conditions import PARTS, WIDTH
     from anylift_cli.lifting.networks import NetworkConfig
     from anylift_cli.training.loop import LoopConfig
@@ -325,12 +325,12 @@ def _train_multi_view(
 
 
 def _begin(start: str) -> Path | None:
+    if start != "human":
+        return None if start == "none" else Path(start)
     from anylift_cli.lifting.base import CHECKPOINT
     from anylift_cli.weights_store import find_weights
 
-    if start == "none":
-        return None
-    return find_weights(CHECKPOINT) if start == "human" else Path(start)
+    return find_weights(CHECKPOINT)
 
 
 def _columns(without: list[str], parts: dict[str, tuple[slice, ...]]) -> tuple[tuple[int, int], ...]:

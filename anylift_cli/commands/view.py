@@ -57,7 +57,7 @@ def view(
     """
     from rich.markup import escape
 
-    from anylift_cli.chain import check_output
+    from anylift_cli.checks import check_output
     from anylift_cli.report.html import write_report
 
     check_output(out, "--out", *motions, *([video] if video is not None else []))

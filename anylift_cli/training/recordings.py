@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,13 +15,13 @@ from torch import Tensor
 from anylift_cli.artifacts.base import read_npz
 from anylift_cli.body.skeleton import BODY24_MIRROR
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.behave import read_behave
-from anylift_cli.evaluation.hoi import recorded_motions
 from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.lifting.joint import category_index, category_name
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.training.interact import INTERACT, RecordedClip, read_interact
+
+if TYPE_CHECKING:
+    from anylift_cli.training.interact import RecordedClip
 
 _RATE = 30.0
 _TEST_SHARE = 10
@@ -102,6 +103,11 @@ def varied_recordings(points: Tensor, corners: Tensor, draw: Draw) -> tuple[Tens
 
 
 def _clips(path: Path) -> Iterator[RecordedClip]:
+    """The clips; their readers need packages that training from motion capture does without."""
+    from anylift_cli.evaluation.behave import read_behave
+    from anylift_cli.evaluation.hoi import recorded_motions
+    from anylift_cli.training.interact import INTERACT, RecordedClip, read_interact
+
     if path.is_file():
         for motion, thing in recorded_motions(path):
             yield RecordedClip(motion.points, thing.vertices, thing.world_from_object, thing.name)
