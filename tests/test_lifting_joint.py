@@ -7,18 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_fitting_objects import MIDDLE, lifted_wrongly, objects_of
 
 from anylift_cli.artifacts import CamerasArtifact, LiftedArtifact
+from anylift_cli.body.skeleton import K
 from anylift_cli.errors import UsageError
 from anylift_cli.evaluation.metrics import object_rotation_errors
 from anylift_cli.fitting.joint_path import joint_path, object_path
 from anylift_cli.fitting.object_scale import Scales, rescaled
 from anylift_cli.fitting.things import smooth_path, things_of
-from anylift_cli.geometry.boxes import box_around
+from anylift_cli.geometry.boxes import box_around, box_corners
 from anylift_cli.geometry.cameras import transform
 from anylift_cli.lifting.base import CHECKPOINT, JointOptions, joint_checkpoint
+from anylift_cli.lifting.canonical import Canonical
 from anylift_cli.lifting.checkpoint import describe, load_checkpoint, save_checkpoint
+from anylift_cli.lifting.distance_hints import distance_hints
 from anylift_cli.lifting.joint import JOINT_WIDTH, POINTS, category_name
 from anylift_cli.lifting.joint_lifter import things_of as liftable
 from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
@@ -67,6 +71,29 @@ def errors(poses: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Metres and degrees, (T,) each."""
     away = transform(poses, MIDDLE)[:, 0] - transform(truth, MIDDLE)[:, 0]
     return np.linalg.norm(away, axis=-1), object_rotation_errors(poses[:, :3, :3], truth[:, :3, :3])
+
+
+def test_hints_tell_the_distance_of_hands_at_an_object_and_of_feet_on_its_floor() -> None:
+    """Size says 3 units; a wrist is at the middle of a box 3.3 away, whose floor the feet stand on."""
+    scale, height = 1.1, 0.9
+    middle, heel = torch.tensor([0.2, 0.3, 3.0]) * scale, torch.tensor([0.1, height, 3.1])
+    points = torch.zeros(1, 1, 24, 3) + torch.tensor([0.0, 0.0, 3.0])
+    points[0, 0, K["left_wrist"]], points[0, 0, K["right_heel"]] = middle, heel
+    half = torch.tensor([0.2, height - float(middle[1]), 0.2])
+    root = torch.tensor([[[0.0, 0.0, 3.0]]])
+    weight = torch.zeros(1, 1, 24)
+    weight[0, 0, [K["left_wrist"], K["right_heel"]]] = 0.9
+    seen = Canonical(
+        points[..., :2] / points[..., 2:], weight, torch.eye(4).expand(1, 1, 4, 4), torch.tensor([[[0.0, -1.0, 0.0]]]),
+        root, torch.zeros(1, 1, 24, 3), torch.zeros(1, 1, 24), torch.ones(1), torch.eye(4)[None],
+    )  # fmt: skip
+    corners = (box_corners(half) + middle - root[0])[None]
+    hints = distance_hints(seen, corners, torch.ones(1, 1))[0, 0]
+    left, right, left_off, _, left_foot, right_foot, _, sure = hints.tolist()
+    assert left == pytest.approx(5 * np.log(float(middle.norm()) / 3), abs=1e-4)
+    assert left_off == pytest.approx(0, abs=1e-3) and right == left_foot == 0
+    assert right_foot == pytest.approx(5 * np.log(float(heel.norm()) / 3), abs=1e-4)
+    assert sure == pytest.approx(min(height / float(heel.norm()) / 0.25, 1.0), abs=1e-4)
 
 
 def test_imagined_corners_carry_what_is_hidden(carry):

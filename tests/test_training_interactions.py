@@ -48,7 +48,7 @@ def batch(mocap) -> JointBatch:
 
 def test_batches_hold_person_and_object(batch, mocap):
     assert batch.condition.shape == (32, FRAMES, JOINT_WIDTH) and batch.views.shape == (32, FRAMES, 3, POINTS, 2)
-    assert torch.equal(batch.condition[..., WIDTH:], object_conditions(batch.told))
+    assert torch.equal(batch.condition[..., WIDTH:], object_conditions(batch.seen, batch.told))
     again = InteractionBatches([mocap], "train", FRAMES, 4, 0, "cpu").batch(3, 32)
     assert torch.equal(again.condition, batch.condition) and torch.equal(again.views, batch.views)
     absent = batch.told.weight.amax(1) == 0

@@ -17,13 +17,14 @@ from torch.nn import functional
 from anylift_cli.body.skeleton import BODY24
 from anylift_cli.lifting.canonical import Canonical
 from anylift_cli.lifting.conditions import WIDTH
+from anylift_cli.lifting.distance_hints import HINTS, distance_hints
 from anylift_cli.lifting.multi_view import INPUT_TRUST
 from anylift_cli.lifting.views import input_view, to_views, triangulate, view_rotations
 
 CATEGORIES = ("box", "chair", "table")
 CORNERS = 8
 POINTS = len(BODY24) + CORNERS
-OBJECT_WIDTH = 3 * CORNERS + 1 + len(CATEGORIES) + 1
+OBJECT_WIDTH = 3 * CORNERS + 1 + len(CATEGORIES) + 1 + HINTS
 JOINT_WIDTH = WIDTH + OBJECT_WIDTH
 _OFFSETS = 0.2
 """Unit of how far corners are off, in the coordinates of `views.py`: about what is usual, as with people's points."""
@@ -68,12 +69,14 @@ def told_of(seen: Canonical, corners: Tensor, weight: Tensor, category: Tensor, 
     return Told(bridged, weight, category, measured)
 
 
-def object_conditions(told: Told) -> Tensor:
-    """(B, T, OBJECT_WIDTH): corners, weight, category, whether the person's size is known; to follow `conditions`."""
+def object_conditions(seen: Canonical, told: Told) -> Tensor:
+    """(B, T, OBJECT_WIDTH): corners, weight, category, whether the person's size is known, `distance_hints`; to follow
+    `conditions`."""
     known = told.weight.amax(1) > 0
     kinds = functional.one_hot(told.category + 1, len(CATEGORIES) + 1)[:, 1:]
     about = torch.cat([kinds, told.measured[:, None]], -1).to(told.corners)
     parts = [told.corners.flatten(2), told.weight[..., None], about[:, None].expand(-1, told.weight.shape[1], -1)]
+    parts.append(distance_hints(seen, told.corners, told.weight))
     return torch.cat(parts, -1) * known[:, None, None]
 
 

@@ -70,7 +70,7 @@ class JointImagination(Imagination):
 
         def look(window: Canonical, index: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
             told = self._told(window, even, corners[index], weight[index] * valid, index, kind, measured)
-            condition = torch.cat([conditions(window), object_conditions(told)], -1)
+            condition = torch.cat([conditions(window), object_conditions(window, told)], -1)
             views = self.views(condition, valid, passes, seeds)
             person = averaged(window, [triangulated(window, one) for one in views])
             thing = averaged(window, [triangulated_object(window, told, one) for one in views])

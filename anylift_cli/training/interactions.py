@@ -38,6 +38,8 @@ from anylift_cli.training.stored_frames import HandledFrames
 
 _MEASURED, _GUESSED = 0.4, 0.05
 """Share of the clips whose person's size is known, and the relative deviation of the others' from what is assumed."""
+_WORTH = 0.3
+"""Weight of a corner against a point of the person: most of what corners are off by is a tracker's noise."""
 _UNNAMED = 0.15
 """Share of the clips whose object's category is not told."""
 
@@ -71,12 +73,12 @@ class InteractionBatches(MocapBatches):
         seen = person.seen
         told = told_of(seen, seen.from_camera(found, estimated), weight * valid, category, measured)
         views = object_views(seen, told, seen.from_camera(before, estimated), self.views)
-        known = (told.weight.amax(1) > 0).float()[:, None].expand(-1, CORNERS)
+        known = _WORTH * (told.weight.amax(1) > 0).float()[:, None].expand(-1, CORNERS)
         point_weight = torch.cat([person.point_weight.expand(size, -1), known], -1)[:, None, None]
         return JointBatch(
             **vars(person)
             | {
-                "condition": torch.cat([person.condition, object_conditions(told)], -1),
+                "condition": torch.cat([person.condition, object_conditions(seen, told)], -1),
                 "views": torch.cat([person.views, views], -2),
                 "point_weight": point_weight,
             },
