@@ -25,8 +25,8 @@ from anylift_cli.lifting.edges import EDGES, TWIN
 from anylift_cli.lifting.flips import unflipped
 from anylift_cli.lifting.gravity import find_gravity
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
-from anylift_cli.lifting.observation import observe
-from anylift_cli.lifting.refine import models_for, upright
+from anylift_cli.lifting.observation import Observation, observe
+from anylift_cli.lifting.refine import Models, models_for, upright
 from anylift_cli.lifting.solve import minimise, polish
 from anylift_cli.lifting.stage import run_lift
 from anylift_cli.lifting.steady import steadied
@@ -130,28 +130,46 @@ def test_polishing_ends_nearer_to_the_minimum_than_as_many_steps_of_adam(walk: S
     assert (fine.points - true).norm(dim=-1).mean() < 0.5 * (start - true).norm(dim=-1).mean()
 
 
+def _evidence_with_feet(
+    scene: Scene, cameras: CamerasArtifact, keypoints: KeypointsArtifact
+) -> tuple[Observation, Models, torch.Tensor, Contacts]:
+    """What is seen from `cameras`, the true points before them (1, T, 24, 3), and the true contacts."""
+    seen = upright(observe(keypoints, cameras, 0, "cpu"), cameras)
+    models = models_for(LiftOptions(height=float(scene.body.standing_height(_betas(scene))[0])))
+    true = transform(invert(scene.world_from_camera), scene.keypoints3d)
+    true = transform(seen.world_from_camera[0], torch.as_tensor(true, dtype=torch.float32))[None]
+    feet, centre = true[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3]
+    true_feet = torch.as_tensor(scene.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
+    still = still_probability(true_feet, centre, seen.times[0], 0.35, 0.08)
+    return seen, models, true, Contacts(CONTACT_POINTS, still[None], feet[..., 2].median(0).values)
+
+
 def test_feet_that_stand_still_correct_a_camera_path_that_drifts(dolly: Scene) -> None:
     keypoints, cameras = artifacts_of(dolly, with_local=False, noise_px=0.5)
     poses = cameras.world_from_camera.copy()
     poses[:, :3, 3] += 0.06 * np.sin(2 * np.pi * 0.25 * dolly.time)[:, None] * poses[:, :3, 0]
-    drifting = replace(cameras, world_from_camera=poses)
-    seen = upright(observe(keypoints, drifting, 0, "cpu"), drifting)
-    models = models_for(LiftOptions(height=float(dolly.body.standing_height(_betas(dolly))[0])))
-    true = transform(invert(dolly.world_from_camera), dolly.keypoints3d)
-    true = transform(seen.world_from_camera[0], torch.as_tensor(true, dtype=torch.float32))[None]
-    feet, centre = true[0][:, list(CONTACT_POINTS)], seen.world_from_camera[0, :, :3, 3]
-    true_feet = torch.as_tensor(dolly.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
-    still = still_probability(true_feet, centre, seen.times[0], 0.35, 0.08)
-    contacts = Contacts(CONTACT_POINTS, still[None], feet[..., 2].median(0).values)
+    seen, models, true, contacts = _evidence_with_feet(dolly, replace(cameras, world_from_camera=poses), keypoints)
     misses = {}
     for drift in (0.0, 0.06):
         weights = replace(models.weights, drift=drift)
         solution = polish(Objective(seen, models.lengths, models.prior, weights, contacts), true, evaluations=100)
-        misses[drift] = errors(dolly, solution.points[0].double().numpy(), seen.world_from_camera[0].double().numpy())[
-            1
-        ]
-        assert (solution.drift.abs().max() > 0) == (drift > 0)
+        poses = seen.world_from_camera[0].double().numpy()
+        misses[drift] = errors(dolly, solution.points[0].double().numpy(), poses)[1]
+        assert (solution.moved.abs().max() > 0) == (drift > 0)
     assert misses[0.06] < 0.6 * misses[0.0], misses
+
+
+def test_feet_that_stand_still_correct_the_length_of_a_camera_path(dolly: Scene) -> None:
+    keypoints, cameras = artifacts_of(dolly, with_local=False, noise_px=0.5)
+    poses = cameras.world_from_camera.copy()
+    poses[:, :3, 3] *= 1.15
+    seen, models, true, contacts = _evidence_with_feet(dolly, replace(cameras, world_from_camera=poses), keypoints)
+    estimated = seen.world_from_camera[0, :, :3, 3]
+    for stretch, length in ((0.0, 1.15), (0.2, 1.0)):
+        weights = replace(models.weights, stretch=stretch)
+        solution = polish(Objective(seen, models.lengths, models.prior, weights, contacts), true, evaluations=100)
+        found = estimated + solution.moved[0]
+        assert float(1.15 * found.std(0).norm() / estimated.std(0).norm()) == pytest.approx(length, abs=0.02)
 
 
 def test_a_path_that_its_solver_is_sure_of_is_kept(dolly: Scene) -> None:

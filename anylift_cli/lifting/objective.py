@@ -42,6 +42,8 @@ class Weights:
     """m/s, of the estimated camera path; 0: it is right"""
     drift_reach: float = 0.1
     """m, of that drift"""
+    stretch: float = 0.0
+    """relative, of the length of the camera path; 0: it is right"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Contacts:
     points: tuple[int, ...]
     probability: Tensor
     height: Tensor
+
+
+@dataclass(frozen=True)
+class PathError:
+    """By how much cameras are elsewhere than estimated: `drift` (B, T, 3) m, and `stretch` (B,), the relative error of
+    the path's length."""
+
+    drift: Tensor
+    stretch: Tensor
 
 
 class Objective:
@@ -67,19 +78,26 @@ class Objective:
         self.observation, self.lengths, self.prior, self.weights = observation, lengths, prior, weights
         self.contacts = contacts
         self.camera_from_world = invert(observation.world_from_camera)
+        centre = observation.world_from_camera[..., :3, 3]
+        self.away = centre - centre.mean(1, keepdim=True)
         self.deviation = DEVIATION.to(lengths.device)
         self.twin = TWIN.to(lengths.device)
 
-    def __call__(self, points: Tensor, log_lengths: Tensor, drift: Tensor) -> Tensor:
+    def moved(self, path: PathError) -> Tensor:
+        """By how much each camera is elsewhere than estimated, (B, T, 3) m; the middle of its path only drifts."""
+        return path.drift + path.stretch[:, None, None] * self.away
+
+    def __call__(self, points: Tensor, log_lengths: Tensor, path: PathError | None = None) -> Tensor:
         """Energy (B,), mean over frames.
 
         Args:
             points: (B, T, 24, 3) world.
             log_lengths: (B, pairs of edges) deviation of the person's edge lengths from the mean body's.
-            drift: (B, T, 3) m, by which the cameras are elsewhere than estimated.
+            path: None takes the cameras to be where they were estimated.
         """
         w, seen = self.weights, self.observation
-        camera = transform(self.camera_from_world, points - drift[..., None, :])
+        before = points if path is None else points - self.moved(path)[..., None, :]
+        camera = transform(self.camera_from_world, before)
         depth = camera[..., 2:].clamp_min(0.2)
         miss = squared_length((camera[..., :2] / depth - seen.rays) * depth.detach())
         energy = (seen.weight * robust(miss, w.pixel, w.pixel_outlier)).sum(-1)
@@ -91,8 +109,8 @@ class Objective:
             energy = energy + self._imagined_term(camera)
         total = energy.mean(-1) + self._smooth_term(points)
         total = total + 0.5 * (log_lengths / w.length).square().mean(-1)
-        if w.drift:
-            total = total + self._drift_term(drift)
+        if path is not None:
+            total = total + self._path_term(path)
         if self.contacts is not None:
             total = total + self._contact_term(points, self.contacts)
         return total
@@ -117,10 +135,15 @@ class Objective:
         parts = soft_norm(acceleration(points - root[..., None, :], times) / w.acceleration)
         return w.smooth * (whole.mean(-1) * 4 + parts.sum(-1).mean(-1))
 
-    def _drift_term(self, drift: Tensor) -> Tensor:
+    def _path_term(self, path: PathError) -> Tensor:
         w, interval = self.weights, self.observation.times.diff(dim=-1).clamp_min(1e-3)
-        speed = squared_length(drift.diff(dim=1) / interval[..., None] / w.drift)
-        return 0.5 * (speed.sum(-1) + squared_length(drift / w.drift_reach).sum(-1)) / drift.shape[1]
+        square = torch.zeros_like(path.stretch)
+        if w.drift:
+            speed = squared_length(path.drift.diff(dim=1) / interval[..., None] / w.drift)
+            square = speed.sum(-1) + squared_length(path.drift / w.drift_reach).sum(-1)
+        if w.stretch:
+            square = square + (path.stretch / w.stretch).square()
+        return 0.5 * square / path.drift.shape[1]
 
     def _contact_term(self, points: Tensor, contacts: Contacts) -> Tensor:
         w = self.weights

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from anylift_cli.lifting.objective import Objective
+from anylift_cli.lifting.objective import Objective, PathError
 from anylift_cli.lifting.observation import root_of
 
 _SETTLED = 1e-5
@@ -19,12 +19,13 @@ _KNOTS = 0.5
 
 @dataclass(frozen=True)
 class Solution:
-    """World points (B, T, 24, 3), edge-length deviations (B, pairs), camera drift (B, T, 3) m, final energies (B,)."""
+    """World points (B, T, 24, 3), edge-length deviations (B, pairs), final energies (B,), and by how much cameras are
+    elsewhere than estimated (B, T, 3), m."""
 
     points: Tensor
     log_lengths: Tensor
-    drift: Tensor
     energy: Tensor
+    moved: Tensor
 
 
 def minimise(
@@ -44,23 +45,23 @@ def minimise(
     root = root_of(points).clone().requires_grad_()
     local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
     scales = log_lengths.clone().requires_grad_()
-    drift = torch.zeros_like(root)
     optimiser = torch.optim.Adam([{"params": [root, local]}, {"params": [scales], "lr": step * 0.2}], lr=step)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: max(1 - i / iterations, 0.03))
     for _ in range(iterations):
         optimiser.zero_grad()
-        objective(root[..., None, :] + local, scales, drift).sum().backward()
+        objective(root[..., None, :] + local, scales).sum().backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
         solved = root[..., None, :] + local
-        return Solution(solved, scales.detach(), drift, objective(solved, scales, drift))
+        return Solution(solved, scales.detach(), objective(solved, scales), torch.zeros_like(root))
 
 
 def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solution:
     """L-BFGS from `points` (B, T, 24, 3): nearer to the minimum than Adam, for points that move smoothly already.
 
-    Where cameras drift (`weights.drift`), what is known of the person, feet on the ground above all, corrects them.
+    Where cameras drift (`weights.drift`) or their path's length is in doubt (`weights.stretch`), what is known of the
+    person, feet on the ground above all, corrects them.
 
     Args:
         evaluations: of the objective.
@@ -69,9 +70,11 @@ def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solutio
     root = root_of(points).clone().requires_grad_()
     local = (points - root_of(points)[..., None, :]).clone().requires_grad_()
     scales = points.new_zeros(count, int(objective.twin.max()) + 1).requires_grad_()
-    knots = points.new_zeros(count, 3, 1 + max(1, round(float(times[-1] - times[0]) / _KNOTS))).requires_grad_()
+    knots = points.new_zeros(count, 3, 1 + max(1, round(float(times[-1] - times[0]) / _KNOTS)))
+    stretch = points.new_zeros(count)
+    doubts = (knots, objective.weights.drift), (stretch, objective.weights.stretch)
     optimiser = torch.optim.LBFGS(
-        [root, local, scales, knots] if objective.weights.drift else [root, local, scales],
+        [root, local, scales, *(values.requires_grad_() for values, doubt in doubts if doubt)],
         max_iter=evaluations,
         max_eval=evaluations,
         history_size=10,
@@ -80,17 +83,20 @@ def polish(objective: Objective, points: Tensor, *, evaluations: int) -> Solutio
         line_search_fn="strong_wolfe",
     )
 
-    def drift() -> Tensor:
-        return interpolate(knots, frames, mode="linear", align_corners=True).mT
+    def found() -> tuple[Tensor, Tensor, Tensor]:
+        """World points, by how much cameras are elsewhere, and the energy; people go along with their cameras."""
+        path = PathError(interpolate(knots, frames, mode="linear", align_corners=True).mT, stretch)
+        moved = objective.moved(path)
+        solved = (root + moved)[..., None, :] + local
+        return solved, moved, objective(solved, scales, path)
 
     def energy() -> Tensor:
         optimiser.zero_grad()
-        total = objective(root[..., None, :] + local, scales, drift()).sum() * frames
+        total = found()[2].sum() * frames
         total.backward()
         return total
 
     optimiser.step(energy)
     with torch.no_grad():
-        solved = root[..., None, :] + local
-        final = objective(solved, scales, drift())
-        return Solution(solved, scales.detach(), drift(), final)
+        solved, moved, final = found()
+        return Solution(solved, scales.detach(), final, moved)
