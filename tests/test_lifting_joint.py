@@ -11,7 +11,7 @@ import torch
 from test_fitting_objects import MIDDLE, lifted_wrongly, objects_of
 
 from anylift_cli.artifacts import CamerasArtifact, LiftedArtifact
-from anylift_cli.body.skeleton import K
+from anylift_cli.body.skeleton import LEFT_HIP, RIGHT_HIP, K
 from anylift_cli.errors import UsageError
 from anylift_cli.evaluation.metrics import object_rotation_errors
 from anylift_cli.fitting.joint_path import joint_path, object_path
@@ -33,6 +33,7 @@ from anylift_cli.training.interactions import grow
 from anylift_cli.weights_store import find_weights
 
 HIDDEN = slice(26, 44)
+HIPS = [LEFT_HIP, RIGHT_HIP]
 
 
 @pytest.fixture(scope="module")
@@ -132,25 +133,49 @@ def test_corners_keep_their_place_before_the_camera(carry):
     assert np.allclose(ours, theirs)
 
 
+def lifted_jointly(scene: Scene, joint: str) -> LiftedArtifact:
+    """The scene's box and person, the box hidden for a while, lifted by a joint network."""
+    _, keypoints = lifted_wrongly(scene)
+    cameras = CamerasArtifact(
+        world_from_camera=scene.world_from_camera, K=scene.K, confidence=np.ones(len(scene.time)), up=[0, 0, 1],
+        timestamps=scene.time, image_size=keypoints.image_size, meta={"motion": "moving", "scale": "metric"},
+    )  # fmt: skip
+    options = JointOptions("diffusion", categories=("box",), joint=joint)
+    return run_lift_with_objects(keypoints, cameras, objects_of(scene, hidden=HIDDEN), options)
+
+
+def corners_off(scene: Scene, found: LiftedArtifact) -> np.ndarray:
+    """Metres (T,) by which corners are elsewhere before the camera."""
+    vertices, _ = box_mesh(scene.boxes[0])
+    camera = transform(np.linalg.inv(found.world_from_camera), found.object_corners[0])
+    true = transform(np.linalg.inv(scene.world_from_camera) @ scene.boxes[0].world_from_box, box_around(vertices))
+    return np.linalg.norm(camera - true, axis=-1).mean(-1)
+
+
+def person_off(scene: Scene, found: LiftedArtifact) -> float:
+    """Metres by which the person's distance is wrong, mean over frames."""
+    ours = transform(np.linalg.inv(found.world_from_camera), found.joints[0].astype(np.float64))[:, HIPS].mean(1)
+    true = transform(np.linalg.inv(scene.world_from_camera), scene.keypoints3d)[:, HIPS].mean(1)
+    return float(np.abs(ours - true)[:, 2].mean())
+
+
 def test_a_lift_with_objects(carry, checkpoint, tmp_path):
     """Corners are where the tracker sees them, and in reach of it while it does not; the file keeps them."""
-    objects = objects_of(carry, hidden=HIDDEN)
-    _, keypoints = lifted_wrongly(carry)
-
-    cameras = CamerasArtifact(
-        world_from_camera=carry.world_from_camera, K=carry.K, confidence=np.ones(len(carry.time)), up=[0, 0, 1],
-        timestamps=carry.time, image_size=keypoints.image_size, meta={"motion": "moving", "scale": "metric"},
-    )  # fmt: skip
-    options = JointOptions("diffusion", categories=("box",), joint=str(checkpoint))
-    found = run_lift_with_objects(keypoints, cameras, objects, options)
+    found = lifted_jointly(carry, str(checkpoint))
     assert found.meta["lifter"] == "joint" and found.object_corners.shape == (1, len(carry.time), 8, 3)
-    vertices, _ = box_mesh(carry.boxes[0])
-    camera = transform(np.linalg.inv(found.world_from_camera), found.object_corners[0])
-    true = transform(np.linalg.inv(carry.world_from_camera) @ carry.boxes[0].world_from_box, box_around(vertices))
-    off = np.linalg.norm(camera - true, axis=-1).mean(-1)
+    off = corners_off(carry, found)
     assert np.delete(off, np.r_[HIDDEN]).max() < 0.05 and off[HIDDEN].max() < 0.6
     found.save(tmp_path / "lifted.npz")
     assert np.array_equal(LiftedArtifact.load(tmp_path / "lifted.npz").object_corners, found.object_corners)
+
+
+def test_the_shipped_joint_network_has_learned_what_an_object_says(checkpoint):
+    """Of the distance of someone whose height nobody knows, and of where a hidden object is."""
+    scene = build_scene(SceneSpec("carry_handheld", "carry", "handheld", seconds=4.0, fps=15, seed=1))
+    before, after = (lifted_jointly(scene, joint) for joint in (str(checkpoint), "default"))
+    assert person_off(scene, after) < min(0.06, 0.6 * person_off(scene, before))
+    assert corners_off(scene, after)[HIDDEN].mean() < 0.8 * corners_off(scene, before)[HIDDEN].mean()
+    assert np.delete(corners_off(scene, after), np.r_[HIDDEN]).max() < 0.03
 
 
 def test_which_objects_are_lifted_together(carry):

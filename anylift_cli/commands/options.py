@@ -316,7 +316,7 @@ Categories = Annotated[
 JointNetwork = Annotated[
     str,
     typer.Option(
-        "--joint", metavar="default|PATH", help="Joint network for --object-category: the shipped one, if any.",
+        "--joint", metavar="default|PATH", help="Joint network for --object-category: the shipped one by default.",
         **_OBJECTS,
     ),
 ]  # fmt: skip

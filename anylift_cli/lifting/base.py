@@ -17,11 +17,11 @@ CHECKPOINT = "anylift-human.safetensors"
 """The shipped network, which `diffusion` uses unless it is given another."""
 
 JOINT_CHECKPOINT = "anylift-hoi.safetensors"
-"""The shipped joint network of people and objects, where there is one."""
+"""The shipped joint network of people and objects."""
 
 
 def joint_checkpoint(name: str) -> Path | None:
-    """The file of a joint network: a path, "default" (the shipped one, if any), or None for "none".
+    """The file of a joint network: a path, "default" (the shipped one), or None for "none".
 
     Raises:
         UsageError: a path where no file is.
