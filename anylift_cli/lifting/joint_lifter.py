@@ -13,13 +13,15 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact, ObjectsArt
 from anylift_cli.artifacts.presence import present_span
 from anylift_cli.geometry.boxes import box_around
 from anylift_cli.geometry.cameras import transform
-from anylift_cli.lifting.base import LiftedPerson, LiftOptions
+from anylift_cli.lifting.base import CHECKPOINT, LiftedPerson, LiftOptions
 from anylift_cli.lifting.diffusion_lifter import from_all_sides, in_metres, passes_and_seeds, solved_with
+from anylift_cli.lifting.imagination import Imagination
 from anylift_cli.lifting.joint import CATEGORIES
 from anylift_cli.lifting.joint_imagination import Followed, JointImagination
 from anylift_cli.lifting.observation import Observation, observe
 from anylift_cli.lifting.refine import as_person, carried, models_for, turned
 from anylift_cli.progress import Progress
+from anylift_cli.weights_store import find_weights
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ def lift_together(
 ) -> LiftedTogether:
     """The first person together with each object; the first object is the one that places the person.
 
+    The person is halfway between where the joint network and the shipped network of people see them: the first knows
+    what objects say of distances, the second has seen more people, and their errors are not the same.
+
     Raises:
         AnyliftError: see `load_checkpoint`.
     """
     torch.manual_seed(options.seed)
     network = JointImagination.load(checkpoint, options.device)
+    people = Imagination.load(find_weights(CHECKPOINT), options.device)
     whole = observe(keypoints, cameras, 0, options.device)
     span = present_span(keypoints.present[0])
     models, measured = models_for(options), options.height is not None
@@ -79,7 +85,8 @@ def lift_together(
 
     def look(seen: Observation, passes: int, seeds: list[int]) -> tuple[Tensor, Tensor]:
         found = network.together(seen, followed[0], models.lengths, measured, passes, seeds)
-        return found.points, found.deviation
+        points, _ = people(seen, models.lengths, passes, seeds)
+        return 0.5 * (found.points + points), found.deviation
 
     with progress.task("lift: poses", total=span.stop - span.start) as task:
         seen, scale = in_metres(whole.select(span, 1), cameras, models, lambda path: look(path, 1, seeds[:1])[0])
