@@ -128,10 +128,12 @@ def lift_stage(options: LiftOptions) -> Stage:
 
 
 def lift_with_objects_stage(options: LiftOptions) -> Stage:
-    """keypoints, cameras, objects → lifted; with `JointOptions` by a joint network, where there is one."""
+    """keypoints, cameras, objects → lifted; with `JointOptions` by a joint network and the one of people."""
     alone = lift_stage(options)
     network = joint_checkpoint(options.joint) if isinstance(options, JointOptions) else None
-    weights = {} if network is None else {"joint network": sha256_of(network)}
+    weights = {}
+    if network is not None:
+        weights = {"joint network": sha256_of(network), "network of people": sha256_of(find_weights(CHECKPOINT))}
     from anylift_cli.lifting.stage import run_lift_with_objects
 
     return replace(alone, function=run_lift_with_objects, weights={**alone.weights, **weights})
