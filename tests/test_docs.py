@@ -27,6 +27,7 @@ LONG = {
     "fit": "test_cli.py",
     "synthesize": "test_synthetic_scenes.py",
     "evaluate mocap": "test_evaluation_mocap.py",
+    "evaluate pixels": "test_evaluation_pixels.py",
     "evaluate synthetic": "test_evaluation_scenes.py",
     "evaluate aist": "test_evaluation_aist_behave.py",
     "evaluate behave": "test_evaluation_aist_behave.py",

@@ -150,7 +150,7 @@ def test_table_has_means_of_numbers():
 
 def test_help_has_an_example_of_each_protocol():
     listed = CliRunner().invoke(app, ["evaluate", "--help"]).stdout
-    for protocol in ("mocap", "synthetic", "aist", "behave", "compare"):
+    for protocol in ("mocap", "pixels", "synthetic", "aist", "behave", "compare"):
         assert f"│ {protocol} " in listed
         assert f"Example: anylift evaluate {protocol}" in CliRunner().invoke(app, ["evaluate", protocol, "-h"]).stdout
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from anylift_cli.evaluation.results import ClipResult
     from anylift_cli.evaluation.running import Contender
     from anylift_cli.evaluation.scenes import SceneResult
+    from anylift_cli.synthetic.scene import SceneSpec
 
 SCENES_FOLDER = Path("out/synthetic")
+TAKES_FOLDER = Path("out/pixels")
 
 evaluate = typer.Typer(
     name="evaluate", no_args_is_help=True, help="Measure lifters and other tools' results against the truth.",
@@ -37,6 +39,14 @@ Lifters = Annotated[
         "and baselines.",
     ),
 ]  # fmt: skip
+SceneLifters = Annotated[
+    list[str] | None,
+    typer.Option("--lifter", metavar="NAME|PATH", help="A lifter or a checkpoint; repeatable. Default: 'default'."),
+]
+Motions = Annotated[
+    Path, typer.Argument(metavar="MOTION", help="Compact mocap npz, an AMASS npz or BVH file, or a folder of these.")
+]
+Split = Annotated[str, typer.Option(metavar="train|test|all", help="Which clips.")]
 Heights = Annotated[
     str, typer.Option(metavar="given|unknown|both", help="Whether lifters are told the person's height.")
 ]
@@ -61,11 +71,8 @@ Folder = Annotated[
 @opt.command
 def mocap(
     common: opt.Common,
-    motion: Annotated[
-        Path,
-        typer.Argument(metavar="MOTION", help="Compact mocap npz, an AMASS npz or BVH file, or a folder of these."),
-    ],
-    split: Annotated[str, typer.Option(metavar="train|test|all", help="Which clips.")] = "test",
+    motion: Motions,
+    split: Split = "test",
     cameras: Cameras = "static,dynamic",
     frames: Annotated[int, typer.Option(min=8, help="Length of a window; the paper's protocols take 120.")] = 60,
     takes: Takes = 1,
@@ -94,10 +101,7 @@ def synthetic(
         list[str] | None,
         typer.Argument(metavar="SCENE", help="Names as in `anylift synthesize list`. Default: all of them."),
     ] = None,
-    lifter: Annotated[
-        list[str] | None,
-        typer.Option("--lifter", metavar="NAME|PATH", help="A lifter or a checkpoint; repeatable. Default: 'default'."),
-    ] = None,
+    lifter: SceneLifters = None,
     height: Heights = "unknown",
     out: Folder = None,
 ) -> None:
@@ -105,19 +109,51 @@ def synthetic(
 
     Example: anylift evaluate synthetic walk_pan squat_orbit --lifter optimize --lifter diffusion
     """
-    from anylift_cli.evaluation.scenes import scene_table
-    from anylift_cli.lifting.base import LiftOptions
     from anylift_cli.synthetic.scene import SCENES, scene_spec
+    from anylift_cli.synthetic.writing import synthesize
 
-    heights = _heights(height)
-    lifters = dict.fromkeys(LiftOptions().lifter if one == "default" else one for one in lifter or ["default"])
-    names = list(dict.fromkeys(scenes or SCENES))
-    for name in names:
-        scene_spec(name)
-    measured = [_lift_scene(common, name, one, told) for one in lifters for told in heights for name in names]
-    summary = _summarise(common, [scene.clip for scene in measured], out)
-    figures = [scene.figures for scene in measured]
-    common.show({"scenes": figures, "rows": summary}, lambda: scene_table(figures))
+    heights, lifters = _heights(height), _named(lifter)
+    specs = [scene_spec(name) for name in dict.fromkeys(scenes or SCENES)]
+    folder = common.work_dir or SCENES_FOLDER
+    for spec in specs:
+        _render_once(spec, folder, lambda place, spec=spec: synthesize(spec, place, common.progress))
+    measured = [_lift_scene(common, folder, spec, one, told) for one in lifters for told in heights for spec in specs]
+    _show_scenes(common, measured, out)
+
+
+@evaluate.command()
+@opt.command
+def pixels(
+    common: opt.Common,
+    motion: Motions,
+    split: Split = "test",
+    cameras: Cameras = "static,dynamic",
+    frames: Annotated[int, typer.Option(min=30, help="Length of a scene.")] = 120,
+    lifter: SceneLifters = None,
+    height: Heights = "unknown",
+    out: Folder = None,
+) -> None:
+    """Motion capture done by a rendered person, from pixels through the whole chain; --work-dir keeps and reuses it.
+
+    Example: anylift evaluate pixels cmu_30fps.npz --lifter optimize --lifter diffusion --height given
+    """
+    from anylift_cli.evaluation.pixels import build_take, rendered_takes
+    from anylift_cli.synthetic.writing import write_scene
+
+    heights, lifters = _heights(height), _named(lifter)
+    takes = rendered_takes(motion, split, _kinds(cameras), frames)
+    folder = common.work_dir or TAKES_FOLDER
+    measured = []
+    for take in takes:
+        _render_once(
+            take.spec,
+            folder,
+            lambda place, take=take: write_scene(build_take(take, common.progress), place, common.progress),
+        )
+        lifted = [_lift_scene(common, folder, take.spec, one, told) for one in lifters for told in heights]
+        told_of = {"action": take.motion.action, "recording": take.motion.recording}
+        measured += [replace(scene, clip=replace(scene.clip, **told_of)) for scene in lifted]
+    _show_scenes(common, measured, out)
 
 
 @evaluate.command()
@@ -252,19 +288,27 @@ def compare(
     common.show({"rows": summary, **shared}, lambda: Group(table(summary), *map(Text, found.notes)))
 
 
-def _lift_scene(common: opt.Common, name: str, lifter: str, height: str) -> SceneResult:
-    """Render the scene unless it is there, lift it, and add the chain's own figures to the comparison."""
+def _render_once(spec: SceneSpec, folder: Path, render: Callable[[Path], object]) -> None:
+    """Have the scene in a folder of its own below `folder`; one that was rendered of the same spec stays."""
+    from dataclasses import asdict
+
+    from anylift_cli.artifacts.base import read_meta
+
+    place = folder / spec.name
+    if not (place / "video.mp4").exists() or read_meta(place / "motion.npz").get("scene") != asdict(spec):
+        render(place)
+
+
+def _lift_scene(common: opt.Common, scenes: Path, spec: SceneSpec, lifter: str, height: str) -> SceneResult:
+    """Lift a rendered scene, and add the chain's own figures to the comparison."""
     from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
     from anylift_cli.artifacts.base import read_meta
     from anylift_cli.chain import Request, run_chain
     from anylift_cli.evaluation.scenes import measure_scene
     from anylift_cli.fitting.base import FitOptions
     from anylift_cli.lifting.base import LiftOptions
-    from anylift_cli.synthetic.writing import synthesize
 
-    folder = (common.work_dir or SCENES_FOLDER) / name
-    if not (folder / "video.mp4").exists():
-        synthesize(name, folder, common.progress)
+    folder = scenes / spec.name
     truth = MotionArtifact.load(folder / "motion.npz")
     metres = float(truth.height) if height == "given" else None
     out = folder / f"{Path(lifter).stem}-height-{height}" / "motion.npz"
@@ -280,9 +324,28 @@ def _lift_scene(common: opt.Common, name: str, lifter: str, height: str) -> Scen
     cameras = CamerasArtifact.load(request.work_dir / "cameras.npz")
     true_cameras = CamerasArtifact.load(folder / "cameras.npz")
     motion = MotionArtifact.load(out)
-    measured = measure_scene(name, motion, cameras, truth, true_cameras, lifter, height, seconds)
+    measured = measure_scene(spec.name, motion, cameras, truth, true_cameras, lifter, height, seconds)
     own = {figure: shot.quality[out][figure] for figure in ("reprojection_percent", "foot_slide_cm_s", "jitter_mm")}
     return replace(measured, figures={**measured.figures, **own})
+
+
+def _show_scenes(common: opt.Common, measured: Sequence[SceneResult], out: Path | None) -> None:
+    from rich.console import Group
+
+    from anylift_cli.evaluation.results import table
+    from anylift_cli.evaluation.scenes import scene_table
+
+    summary = _summarise(common, [scene.clip for scene in measured], out)
+    figures = [scene.figures for scene in measured]
+    common.show({"scenes": figures, "rows": summary}, lambda: Group(scene_table(figures), table(summary)))
+
+
+def _named(lifters: list[str] | None) -> list[str]:
+    """Each lifter once, the default by its name."""
+    from anylift_cli.lifting.base import LiftOptions
+
+    default = LiftOptions().lifter
+    return list(dict.fromkeys(default if name == "default" else name for name in lifters or ("default",)))
 
 
 def _heights(height: str) -> tuple[str, ...]:
@@ -327,16 +390,14 @@ def _contenders(lifters: list[str] | None, height: str, evidence: str, baselines
     from anylift_cli.errors import UsageError
     from anylift_cli.evaluation.baselines import BASELINES
     from anylift_cli.evaluation.running import EVIDENCE, Contender
-    from anylift_cli.lifting.base import LiftOptions
 
     heights = _heights(height)
     if evidence not in EVIDENCE:
         raise UsageError(f"--evidence {evidence} is none of {', '.join(EVIDENCE)}")
     if unfit := [name for name in lifters or () if name in BASELINES and name not in baselines]:
         raise UsageError(f"--lifter {unfit[0]} needs what this data set does not hold", "leave it out")
-    default = LiftOptions().lifter
-    names = [default if name == "default" else name for name in lifters or ("default", "optimize", "diffusion")]
-    contenders = [Contender(name, told, evidence) for name in dict.fromkeys(names) for told in heights]
+    names = _named(lifters or ["default", "optimize", "diffusion"])
+    contenders = [Contender(name, told, evidence) for name in names for told in heights]
     if lifters is None:
         contenders += [Contender(name, heights[0], evidence) for name in baselines]
     return contenders

@@ -80,7 +80,7 @@ def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> Evalu
     draw = Draw.seeded(zlib.crc32(f"{motion.name}/{cameras}/{seed}".encode()))
     times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
     mode = torch.full((1,), STILL) if cameras == "static" else 1 + draw.integers((1,), len(MODES) - 1)
-    path = draw_cameras(root_of(_complete(motion))[None], times, mode, draw)
+    path = draw_cameras(root_of(complete(motion))[None], times, mode, draw)
     kind = {STILL: "still", PAN: "rotating"}.get(int(mode), "moving")
     K = intrinsics_matrix(np.full(len(times), float(path.focal) * IMAGE[1] / 2), *IMAGE)
     return recorded(motion, Filmed(MODES[int(mode)], kind, path.world_from_camera[0], K), draw, mean_lengths)
@@ -89,7 +89,7 @@ def film(motion: Motion, cameras: str, seed: int, mean_lengths: Tensor) -> Evalu
 def recorded(motion: Motion, filmed: Filmed, draw: Draw, mean_lengths: Tensor) -> EvaluationClip:
     """What a detector, a local pose estimator and a camera estimator make of a filmed motion; `film` has the rest."""
     exists = torch.as_tensor(np.isfinite(motion.points).all(-1))[None]
-    world = _complete(motion)[None]
+    world = complete(motion)[None]
     times = torch.as_tensor(motion.times - motion.times[0], dtype=torch.float32)
     true_cameras = filmed.world_from_camera[None].float()
     seen = transform(invert(true_cameras), world)
@@ -117,7 +117,7 @@ def recorded(motion: Motion, filmed: Filmed, draw: Draw, mean_lengths: Tensor) -
     )
 
 
-def _complete(motion: Motion) -> Tensor:
+def complete(motion: Motion) -> Tensor:
     """Points (T, 24, 3), unknown ones in the middle of the hips."""
     hips = motion.points[:, list(ROOT)].mean(1, keepdims=True)
     return torch.as_tensor(np.where(np.isfinite(motion.points), motion.points, hips), dtype=torch.float32)

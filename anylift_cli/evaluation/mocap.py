@@ -54,14 +54,23 @@ def mocap_clips(
     unknown = set(cameras) - set(CAMERAS)
     if unknown:
         raise UsageError(f"no cameras called {', '.join(sorted(unknown))}", f"choose of {', '.join(CAMERAS)}")
-    lengths = mean_lengths()
+    lengths, motions = mean_lengths(), motion_windows(path, split, frames, windows_per_clip)
+    return [
+        film(take, kind, seed, lengths) for kind in cameras for motion in motions for take in retaken(motion, takes)
+    ]
+
+
+def motion_windows(path: Path, split: str, frames: int, windows_per_clip: int) -> list[Motion]:
+    """Windows of each clip of a split, as yet seen by nobody; arguments as of `mocap_clips`.
+
+    Raises:
+        AnyliftError: not a mocap file, or no clips in the split.
+    """
     sources = _compact(path, split) if _is_compact(path) else _files(path, split)
     motions = [window for source in sources for window in _windows(source, frames, windows_per_clip)]
     if not motions:
         raise AnyliftError(f"{path} has no clip of split '{split}' that lasts {frames // 2} frames")
-    return [
-        film(take, kind, seed, lengths) for kind in cameras for motion in motions for take in retaken(motion, takes)
-    ]
+    return motions
 
 
 def mean_lengths() -> torch.Tensor:

@@ -16,7 +16,7 @@ from anylift_cli.evaluation import metrics
 from anylift_cli.evaluation.baselines import BASELINES
 from anylift_cli.evaluation.clips import EvaluationClip
 from anylift_cli.evaluation.formats.floor import on_floor
-from anylift_cli.evaluation.measure import align_to_truth, measure_points
+from anylift_cli.evaluation.measure import align_to_truth, measure_before_cameras
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.geometry.cameras import project
 from anylift_cli.lifting.base import Lifter, LiftOptions
@@ -85,8 +85,7 @@ def judged(
 ) -> ClipResult:
     """Measure points (T, 24, 3) in the world of cameras (T, 4, 4).
 
-    Worlds are brought to one heading by their cameras, which both know. What the paper's protocol gives, heading by the
-    first frame's bodies, is told beside it: `mpjpe_heading_mm` and `t_root_heading_mm`.
+    Worlds are brought to one heading by their cameras, which both know.
     """
     joints = joints.astype(np.float64)
     size = _PIXELS_HIGH / clip.keypoints.image_size[1]
@@ -95,10 +94,7 @@ def judged(
     joints = on_floor(joints)
     heading = metrics.yaw_between(world_from_camera[:, :3, :3], clip.world_from_camera[:, :3, :3])
     times = clip.keypoints.timestamps
-    errors = measure_points(joints, clip.points, times, predicted_pixels, true_pixels, heading)
-    as_published = measure_points(joints, clip.points, times)
-    for name in ("mpjpe", "t_root"):
-        errors.values[f"{name}_heading_mm"] = as_published.values[f"{name}_mm"]
+    errors = measure_before_cameras(joints, clip.points, times, predicted_pixels, true_pixels, heading)
     predicted, truth = align_to_truth(joints, clip.points, heading)
     return ClipResult(
         clip=clip.name,

@@ -16,7 +16,7 @@ from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
 from anylift_cli.body.parameters import body_of, pose_matrices, shape_of
 from anylift_cli.errors import AnyliftError
 from anylift_cli.evaluation import metrics
-from anylift_cli.evaluation.measure import align_to_truth, measure_points
+from anylift_cli.evaluation.measure import align_to_truth, measure_before_cameras
 from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.geometry.cameras import project
 
@@ -95,7 +95,7 @@ def measure_scene(
         "root_percent": 100 * root / path if path > 0 else None,
         "seconds": seconds,
     }
-    return SceneResult(figures, _clip(name, motion, true_motion, frames, lifter, height, seconds))
+    return SceneResult(figures, _clip(name, motion, true_motion, frames, heading, lifter, height, seconds))
 
 
 def scene_table(figures: Sequence[dict[str, Any]]) -> Table:
@@ -117,20 +117,22 @@ def _clip(
     motion: MotionArtifact,
     true_motion: MotionArtifact,
     frames: np.ndarray,
+    heading: np.ndarray,
     lifter: str,
     height: str,
     seconds: float,
 ) -> ClipResult:
     points, truth = _points(motion), _points(true_motion)[frames]
     size = _PIXELS_HIGH / motion.image_size[1]
-    errors = measure_points(
+    errors = measure_before_cameras(
         points,
         truth,
         motion.timestamps,
         project(points, motion.world_from_camera, motion.K) * size,
         project(truth, true_motion.world_from_camera[frames], true_motion.K[frames]) * size,
+        heading,
     )
-    predicted, expected = align_to_truth(points, truth)
+    predicted, expected = align_to_truth(points, truth, heading)
     action, _, mode = name.rpartition("_")
     return ClipResult(
         clip=name,

@@ -38,6 +38,31 @@ class SceneSpec:
 
 
 @dataclass(frozen=True)
+class Performance:
+    """What somebody does, before it is filmed. World: metres, z up, floor z = 0.
+
+    Attributes:
+        body: the body model.
+        pose: (T, 24, 3, 3) local rotations, `pose[:, 0]` in the world.
+        betas: (S,).
+        transl: (T, 3), SMPL's.
+        foot_contact: (T, 4) 0 or 1: left heel, left toe, right heel, right toe.
+        boxes: props that the motion needs.
+        azimuth: radians, direction from the person to where the camera stands.
+        time: (T,) seconds.
+    """
+
+    body: BodyModel
+    pose: np.ndarray
+    betas: np.ndarray
+    transl: np.ndarray
+    foot_contact: np.ndarray
+    boxes: list[Box]
+    azimuth: float
+    time: np.ndarray
+
+
+@dataclass(frozen=True)
 class Scene:
     """The truth. World: metres, z up, floor z = 0, first-frame pelvis above the origin.
 
@@ -145,19 +170,33 @@ def build_scene(spec: SceneSpec, body: BodyModel | None = None) -> Scene:
     rig = Rig.of(body, torch.as_tensor(betas[None], dtype=torch.float32))
     choreography = motion.author(time, rig)
     pose, transl = solve(choreography, rig)
-    room_offset = -(transl + rig.rest[0])[0, :2]
+    contact = np.concatenate([choreography.feet[side].contact for side in SIDES], 1)
+    performance = Performance(body, pose, betas, transl, contact, choreography.boxes, motion.azimuth, time)
+    return film_performance(spec, performance, rng)
+
+
+def film_performance(spec: SceneSpec, performance: Performance, rng: np.random.Generator) -> Scene:
+    """The scene in which a camera of kind `spec.camera` films what somebody does.
+
+    Args:
+        rng: decides where the camera stands, and its focal length.
+    """
+    body, pose, betas, transl = performance.body, performance.pose, performance.betas, performance.transl.copy()
+    with torch.no_grad():
+        rest = body.rest_joints(torch.as_tensor(betas[None], dtype=torch.float32))[0, 0].double().numpy()
+    room_offset = -(transl[0] + rest)[:2]
     transl[:, :2] += room_offset
-    boxes = [replace(box, world_from_box=_shifted(box.world_from_box, room_offset)) for box in choreography.boxes]
+    boxes = [replace(box, world_from_box=_shifted(box.world_from_box, room_offset)) for box in performance.boxes]
     with torch.no_grad():
         points = body.joints(
-            *(torch.as_tensor(a, dtype=torch.float32) for a in (pose, betas[None].repeat(frames, 0), transl))
+            *(torch.as_tensor(a, dtype=torch.float32) for a in (pose, betas[None].repeat(len(pose), 0), transl))
         )
     joints, keypoints3d = points.joints.double().numpy(), points.keypoints.double().numpy()
     shot = Shot(
-        time=time,
+        time=performance.time,
         joints=np.concatenate([joints, keypoints3d], 1),
         size=(spec.width, spec.height),
-        azimuth=motion.azimuth + rng.uniform(-0.25, 0.25),
+        azimuth=performance.azimuth + rng.uniform(-0.25, 0.25),
         elevation=rng.uniform(1.25, 1.65),
         focal=rng.uniform(0.85, 1.25),
         fill=rng.uniform(0.60, 0.70),
@@ -173,10 +212,10 @@ def build_scene(spec: SceneSpec, body: BodyModel | None = None) -> Scene:
         keypoints3d=keypoints3d,
         world_from_camera=world_from_camera,
         K=K,
-        foot_contact=np.concatenate([choreography.feet[side].contact for side in SIDES], 1),
+        foot_contact=performance.foot_contact,
         boxes=boxes,
         room_offset=room_offset,
-        time=time,
+        time=performance.time,
     )
 
 
