@@ -100,6 +100,45 @@ def test_hands_are_seen_to_hold(carry):
     assert best == pytest.approx(-np.log(1.08), abs=0.02)
 
 
+def guessed(lifted: LiftedArtifact, side: str, off: np.ndarray) -> LiftedArtifact:
+    """The same with one arm that is never seen, and guessed to be elsewhere."""
+    joints, deviation = lifted.joints.copy(), lifted.joint_std.copy()
+    arm = [K[f"{side}_elbow"], K[f"{side}_wrist"]]
+    joints[:, :, arm] += off
+    deviation[:, :, arm] = 0.2
+    return replace(lifted, joints=joints, joint_std=deviation)
+
+
+def test_a_hidden_hand_holds_what_hides_it(carry):
+    """The other hand's box is before it all the while; it is brought to the side across, not to where it is guessed."""
+    lifted, keypoints = lifted_wrongly(carry)
+    sight = transform(invert(lifted.world_from_camera), lifted.joints[0].astype(float))[:, K["left_wrist"]]
+    farther = np.einsum("tij,tj->ti", lifted.world_from_camera[:, :3, :3], 0.06 * sight)
+    hidden = guessed(lifted, "left", farther[None, :, None] + [0, 0, -0.08])
+    lost = replace(keypoints, confidence=keypoints.confidence.copy())
+    lost.confidence[:, :, [K["left_elbow"], K["left_wrist"]]] = 0
+    motion = run_fit_with_objects(hidden, lost, objects_of(carry), FitOptions())
+    holding = (carry.time > 1.8) & (carry.time < 3.7)
+    (thing,) = things_of(objects_of(carry))
+    grips = find_grips(thing, hidden, FINE)
+    assert grips.hidden[0, holding, 0].all() and not grips.held[0, :, 0].any()
+    assert np.median(np.abs(gaps(motion, carry)[holding] - PALM)) < 0.02
+    local, true = (
+        transform(invert(pose), joints[:, [J["left_hand"]]].astype(float))[:, 0]
+        for pose, joints in (
+            (motion.world_from_object[0], motion.joints),
+            (carry.boxes[0].world_from_box, carry.joints),
+        )
+    )
+    assert np.median(np.linalg.norm(local - true, axis=-1)[holding]) < 0.08
+
+
+def test_a_hidden_hand_elsewhere_holds_nothing(carry):
+    lifted, _ = lifted_wrongly(carry)
+    grips = find_grips(things_of(objects_of(carry))[0], guessed(lifted, "left", np.array([0, 0, 0.45])), FINE)
+    assert grips.held[0, :, 1].any() and not grips.holds[0, :, 0].any()
+
+
 def test_a_hand_that_only_passes_holds_nothing(carry):
     objects = objects_of(carry)
     still = np.repeat(objects.camera_from_object[:, :1], len(carry.time), 1)

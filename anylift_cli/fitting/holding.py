@@ -35,6 +35,8 @@ _SHORTEST, _BRIDGED = 0.2, 0.25
 _GUESSED = 0.07
 """Metres of deviation, beside that of the point which is known best, beyond which a hand was guessed and not seen."""
 _SMOOTH = 0.07
+_BEHIND, _ALWAYS = 0.5, 0.9
+"""Seconds for which, and share of the frames in which, what one hand holds is before the other, unseen one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Grips:
     Attributes:
         gap: (P, T, 2, G) how far from touching a hand would be at each factor of the grid, m; inf far off.
         held: (P, T, 2) whether it is seen to hold the object.
-        hidden: (P, T, 2) whether it goes on holding the object where it is not seen.
+        hidden: (P, T, 2) whether it holds the object where it is not seen: as before or afterwards, or as the other
+            hand does.
         free: (T,) whether nobody is near it.
         rests: (T,) whether nobody holds it and it does not move.
     """
@@ -85,6 +88,7 @@ def find_grips(thing: Thing, lifted: LiftedArtifact, grid: np.ndarray) -> Grips:
     seen, moves = _seen(lifted, interval), (speed > _MOVES) & thing.known
     held = _lasting(held & thing.known[:, None] & seen, moves, interval)
     hidden = _unseen(held, seen, (moves | held.any((0, 2))) & thing.known)
+    hidden |= _behind(held, seen | hidden, nearest < NEAR + _GUESSED, interval)
     rests = (speed < _RESTS) & thing.known & ~(held | hidden).any((0, 2))
     return Grips(gap, held, hidden, free, rests)
 
@@ -177,6 +181,22 @@ def _unseen(held: np.ndarray, seen: np.ndarray, handled: np.ndarray) -> np.ndarr
                     lasts = length if part.all() else int(part.argmin())
                     hidden[person, start:stop, side][::way][:lasts] = True
     return hidden
+
+
+def _behind(held: np.ndarray, known: np.ndarray, near: np.ndarray, interval: float) -> np.ndarray:
+    """Hands that are hidden all the while by what the other hand holds, (P, T, 2): most such things take two hands.
+
+    Args:
+        known: (P, T, 2) where it is known what hands do.
+        near: (P, T, 2) where lines of sight to hands, as far as they can be guessed, meet the object.
+    """
+    behind = np.zeros_like(held)
+    for person in range(len(held)):
+        for side in range(2):
+            for start, stop in runs(held[person, :, 1 - side] & ~(held | known)[person, :, side]):
+                lasts = (stop - start) * interval >= _BEHIND
+                behind[person, start:stop, side] = lasts and near[person, start:stop, side].mean() >= _ALWAYS
+    return behind
 
 
 def _lasting(held: np.ndarray, moves: np.ndarray, interval: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from anylift_cli.artifacts import LiftedArtifact, MotionArtifact
+from anylift_cli.body.skeleton import J
 from anylift_cli.fitting.base import BODY, FLOOR
 from anylift_cli.fitting.base import HANDS as HOLD
 from anylift_cli.fitting.carrying import carried_frames, carried_places
@@ -84,25 +85,30 @@ def touches(
             probability = np.where(depth > 0, _PUSH, probability)
     if HOLD in contacts:
         hands = list(HANDS)
-        position[:, hands], probability[:, hands] = _grasps(placed, person, joints[:, hands])
+        position[:, hands], probability[:, hands] = _grasps(placed, person, joints)
     if not probability.any():
         return None
     return Anchors(torch.from_numpy(position).float(), torch.from_numpy(probability).float())
 
 
-def _grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where hands (T, 2, 3) of a person should be to touch what they hold, and how much that counts (T, 2).
+def _grasps(placed: Sequence[PlacedThing], person: int, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where hands (T, 2, 3) of a person with these joints (T, 24, 3) should be to touch what they hold, and how much
+    that counts (T, 2).
 
     A hand keeps its place on an object as long as it holds it: the surface point nearest to its middle place while it
-    is seen.
+    is seen, or opposite to the other hand if it never is.
     """
+    hands = joints[:, list(HANDS)]
     position, probability = hands.copy(), np.zeros(hands.shape[:2])
     for one in placed:
-        local = _local(one.poses, hands)
+        local, held = _local(one.poses, hands), one.grips.held[person]
         for side in range(len(SIDES)):
             for start, stop in runs(one.grips.holds[person, :, side]):
                 rows = slice(start, stop)
-                middle = np.median(local[rows, side][one.grips.held[person, rows, side]], axis=0)
+                if held[rows, side].any():
+                    middle = np.median(local[rows, side][held[rows, side]], axis=0)
+                else:
+                    middle = _opposite(one, rows, joints, local[:, 1 - side], held[:, 1 - side])
                 surface, distance = (value[0] for value in one.thing.surface.nearest(middle[None]))
                 if abs(distance - PALM) > _REACH:
                     continue
@@ -112,6 +118,21 @@ def _grasps(placed: Sequence[PlacedThing], person: int, hands: np.ndarray) -> tu
                 place = transform(one.poses[rows], (surface + PALM * outward)[None])[:, 0]
                 position[rows, side], probability[rows, side] = place, 1.0
     return position, gaussian_filter1d(probability, 1.0, axis=0, mode="nearest") * (probability > 0)
+
+
+def _opposite(one: PlacedThing, rows: slice, joints: np.ndarray, other: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """The place (3,) on an object across its middle, as the person's shoulders lie, from where the other hand holds it.
+
+    Args:
+        rows: frames of one grip, in some of which the other hand holds.
+        other: (T, 3) where the other hand is on the object.
+        held: (T,) where it holds.
+    """
+    place = np.median(other[rows][held[rows]], axis=0)
+    shoulders = joints[rows, J["left_shoulder"]] - joints[rows, J["right_shoulder"]]
+    across = np.einsum("tij,ti->j", one.poses[rows, :3, :3], shoulders)
+    across /= np.linalg.norm(across)
+    return place - 2 * across * ((place - one.thing.middle) @ across)
 
 
 def hand_gap(one: PlacedThing, person: int, hands: np.ndarray) -> float | None:

@@ -29,7 +29,7 @@ from anylift_cli.geometry.rotations import axis_angle_from_matrix
 from anylift_cli.geometry.threads import one_thread
 from anylift_cli.progress import SILENT, Progress, Task
 
-STAGE_VERSION = 7
+STAGE_VERSION = 8
 _KEPT = ("gravity_source", "scale", "motion", "focal_source", "lifter")
 """What the lifted file's meta says of the world, and a motion's should."""
 
