@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,14 @@ from camera_scenes import FPS, film, panorama, room, rotation_errors, turned
 
 from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.cameras.base import CameraOptions
+from anylift_cli.cameras.moving import best_solution
+from anylift_cli.cameras.rotation_solver import solve_rotations
 from anylift_cli.cameras.stage import run_cameras
+from anylift_cli.cameras.structure import Structure
+from anylift_cli.cameras.tracking import track_background
 from anylift_cli.errors import UsageError
 from anylift_cli.geometry.cameras import default_focal
+from anylift_cli.progress import SILENT
 from anylift_cli.video import probe
 
 DATA = Path(__file__).parents[2] / "shared/data"
@@ -139,6 +145,34 @@ def test_travelling_two_metres(tmp_path: Path, direction: str) -> None:
     assert np.median(off) < 0.02
     assert cameras.K[:, 0, 0] == pytest.approx(600, rel=0.1)
     assert cameras.up @ (truth[0].T @ [0, -1, 0]) > np.cos(np.radians(6))
+
+
+@pytest.mark.slow
+def test_a_wrong_structure_is_not_the_last(tmp_path: Path) -> None:
+    """A bad first pair of images gives a structure that explains little: another is looked for, and no third."""
+    positions = PROGRESS[:, None] * (1.5, 0.1, 0.0)
+    truth = turned(-8 * PROGRESS, 3 + wobble(4, 2), wobble(5, 1))
+    keypoints = film(tmp_path / "v.mp4", room(), truth, positions, np.full(FRAMES, 600.0))
+    tracks = track_background(tmp_path / "v.mp4", keypoints, SILENT)
+    focal = 600.0 * tracks.scale
+    rotation = solve_rotations(tracks, focal, True)
+    poses = np.tile(np.eye(4), (FRAMES, 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = truth, positions
+    right = Structure({frame: poses[frame] for frame in range(0, FRAMES, 7)}, focal, 0.01, 100, 8.0, 1)
+    bent = {frame: pose.copy() for frame, pose in right.world_from_camera.items()}
+    for number, pose in enumerate(bent.values()):
+        pose[:3, 3] += (0, 0.4 * (-1) ** number, 0)
+    wrong = replace(right, world_from_camera=bent)
+
+    def structures() -> Iterator[Structure]:
+        yield wrong
+        yield right
+        pytest.fail("looked for more than it needs")
+
+    found = best_solution(structures(), tracks, rotation)
+    assert found.structure is right and found.resection.explained > 0.9
+    assert best_solution([wrong, wrong], tracks, rotation).resection.explained < 0.9
+    assert best_solution([], tracks, rotation) is None
 
 
 def test_contradictory_options(tmp_path: Path) -> None:

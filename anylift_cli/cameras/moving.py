@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from anylift_cli.cameras.intrinsics import FocalPrior, focal_prior
 from anylift_cli.cameras.resection import Resection, resect
 from anylift_cli.cameras.rotating import rotating_cameras
 from anylift_cli.cameras.rotation_solver import RotationSolution, solve_rotations
-from anylift_cli.cameras.structure import Structure, reconstruct
+from anylift_cli.cameras.structure import Structure, reconstructions
 from anylift_cli.cameras.tracking import Tracks, track_background
 from anylift_cli.cameras.upright import up_direction
 from anylift_cli.geometry.cameras import intrinsics_matrix, invert
@@ -21,6 +22,8 @@ from anylift_cli.progress import Progress
 
 TYPICAL_DEPTH = 5.0
 """What the median distance of the background is set to: the unit is unknown, this makes it look like metres."""
+SURELY_RIGHT = 0.9
+"""Share of the background that a structure must explain for no other to be looked for."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,20 @@ def solve_movement(
     progress: Progress,
 ) -> MovingSolution | None:
     """Structure from motion on key frames, all frames resected; None when there is no structure."""
-    structure = reconstruct(video, keypoints, tracks, prior.focal * tracks.scale, prior.known, progress)
-    if structure is None:
-        return None
-    resection = resect(tracks, structure.world_from_camera, structure.focal, rotation.path.rotations)
-    return MovingSolution(structure, resection)
+    structures = reconstructions(video, keypoints, tracks, prior.focal * tracks.scale, prior.known, progress)
+    return best_solution(structures, tracks, rotation)
+
+
+def best_solution(structures: Iterable[Structure], tracks: Tracks, rotation: RotationSolution) -> MovingSolution | None:
+    """The structure that explains most of the background; the first one that surely is right ends the search."""
+    best = None
+    for structure in structures:
+        resection = resect(tracks, structure.world_from_camera, structure.focal, rotation.path.rotations)
+        if best is None or resection.explained > best.resection.explained:
+            best = MovingSolution(structure, resection)
+        if resection.explained > SURELY_RIGHT:
+            break
+    return best
 
 
 def moving_cameras(

@@ -12,7 +12,7 @@ from anylift_cli.errors import UsageError
 from anylift_cli.plugins import is_file, load_backend
 from anylift_cli.progress import SILENT, Progress
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def run_cameras(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ IMAGE_SIDE = 800
 SMALL_SIDE = 640
 MIN_REGISTERED = 4
 MIN_POINTS = 60
+ATTEMPTS = 3
 DATABASE = "database.db"
 SOLVED_BELOW = 0.15
 LEAST_DEVIATION = 0.01
@@ -30,7 +32,7 @@ NOISE_INFLATION = 4.0
 
 @dataclass(frozen=True)
 class Structure:
-    """The largest model COLMAP found.
+    """The largest model of one attempt of COLMAP's.
 
     Attributes:
         world_from_camera: frame → pose (4, 4), unit arbitrary.
@@ -63,10 +65,12 @@ def choose_images(tracks: Tracks) -> list[int]:
     return sorted({*keys.tolist(), *between.clip(0, tracks.frame_count - 1).tolist()})
 
 
-def reconstruct(
+def reconstructions(
     video: Path, keypoints: KeypointsArtifact, tracks: Tracks, focal: float, focal_known: bool, progress: Progress
-) -> Structure | None:
-    """Map the frames that `choose_images` picks; None when COLMAP finds no model worth the name.
+) -> Iterator[Structure]:
+    """Map the frames that `choose_images` picks, `ATTEMPTS` times with other random choices.
+
+    Attempts of which COLMAP makes no model worth the name are left out.
 
     Args:
         video, keypoints: the shot and its people.
@@ -81,13 +85,15 @@ def reconstruct(
         scale = width / tracks.size[0]
         with progress.task("camera: matching key frames", total=None):
             _match(root, focal * scale)
-        with progress.task("camera: structure from motion", total=len(chosen), unit="images") as task:
-            model, models = _map(root, focal_known, task)
-            deviation = None if focal_known or model is None else _focal_deviation(model)
-            if deviation is not None and deviation > SOLVED_BELOW:
-                deviation = None
-                model, models = _map(root, True, task)
-        return None if model is None else _structure(model, scale, deviation, models)
+        for seed in range(ATTEMPTS):
+            with progress.task("camera: structure from motion", total=len(chosen), unit="images") as task:
+                model, models = _map(root, focal_known, seed, task)
+                deviation = None if focal_known or model is None else _focal_deviation(model)
+                if deviation is not None and deviation > SOLVED_BELOW:
+                    deviation = None
+                    model, models = _map(root, True, seed, task)
+            if model is not None:
+                yield _structure(model, scale, deviation, models)
 
 
 def _write_images(root: Path, video: Path, keypoints: KeypointsArtifact, chosen: list[int], progress: Progress) -> int:
@@ -136,14 +142,14 @@ def _match(root: Path, focal: float) -> None:
     )
 
 
-def _map(root: Path, keep_focal: bool, task: Task) -> tuple[pycolmap.Reconstruction | None, int]:
+def _map(root: Path, keep_focal: bool, seed: int, task: Task) -> tuple[pycolmap.Reconstruction | None, int]:
     """The largest model, if large enough, and the number of models."""
     options = pycolmap.IncrementalPipelineOptions(
-        min_model_size=MIN_REGISTERED, ba_refine_focal_length=not keep_focal, extract_colors=False, random_seed=0
+        min_model_size=MIN_REGISTERED, ba_refine_focal_length=not keep_focal, extract_colors=False, random_seed=seed
     )
     options.mapper.init_min_tri_angle = 4
     options.mapper.abs_pose_refine_focal_length = False
-    options.mapper.random_seed = 0
+    options.mapper.random_seed = seed
     found = pycolmap.incremental_mapping(
         root / DATABASE, root / "images", root, options, next_image_callback=task.advance
     )
