@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from few_packages import run_with_few_packages
 from interrupted import diverged_after_a_good_state, killed_at_first_state
 from mocap_files import write_mocap
 from torch import nn
@@ -486,16 +484,13 @@ def test_an_average_is_between_two_checkpoints(tmp_path, mocap, anylift):
 
 
 def test_training_from_mocap_needs_few_packages(tmp_path):
-    """A machine with a GPU has torch, numpy, typer, rich, safetensors and TensorBoard, and nothing of the chain."""
     write_mocap(tmp_path / "tiny.npz")
-    absent = ("scipy", "cv2", "trimesh", "matplotlib", "mediapipe", "platformdirs", "smplx", "PIL", "av", "scenedetect")
-    program = "import sys; sys.modules.update(dict.fromkeys({!r})); from anylift_cli.__main__ import main; main()"
-    sizes = ("--steps", "2", "--batch", "2", "--width", "32", "--layers", "1", "--frames", "8")
-    for out, begun in (("first", ()), ("second", ("--start", f"first/{MODEL_FILE}"))):
-        words = ("train", "from-mocap", "tiny.npz", "--out", out, *sizes, *begun)
-        command = [sys.executable, "-c", program.format(absent), *words]
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        assert done.returncode == 0, done.stderr
+    sizes = ("--steps", "2", "--batch", "2", "--frames", "8")
+    own = ("--width", "32", "--layers", "1")
+    for out, begun in (
+        ("first", own),
+        ("second", (*own, "--start", f"first/{MODEL_FILE}")),
+        ("third", ("--start", "human")),
+    ):
+        run_with_few_packages(tmp_path, "train", "from-mocap", "tiny.npz", "--out", out, *sizes, *begun)
         assert (tmp_path / out / MODEL_FILE).exists()

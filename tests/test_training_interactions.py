@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from few_packages import run_with_few_packages
 from mocap_files import write_mocap
 from object_scenes import box_mesh
 from scipy.spatial.transform import Rotation
@@ -123,6 +124,13 @@ def interact_folder(folder: Path) -> Path:
     (folder / "objects" / "box").mkdir(parents=True)
     box_mesh().export(folder / "objects" / "box" / "box.obj")
     return folder
+
+
+def test_training_needs_few_packages(tmp_path):
+    write_mocap(tmp_path / "tiny.npz")
+    sizes = ("--steps", "2", "--batch", "2", "--frames", "8")
+    run_with_few_packages(tmp_path, "train", "interactions", "tiny.npz", "--out", "hoi", *sizes)
+    assert (tmp_path / "hoi" / MODEL_FILE).exists()
 
 
 def test_interact_folders_are_read(tmp_path):

@@ -33,7 +33,8 @@ from anylift_cli.lifting.single_view import (
 )
 from anylift_cli.lifting.views import view_rotations
 from anylift_cli.synthetic.draw import Draw
-from anylift_cli.training.clips import TrainingClip, cut_clips, read_clips
+from anylift_cli.training.clips import TrainingClip, read_clips
+from anylift_cli.training.cutting import cut_clips
 from anylift_cli.training.loop import STATE_FILE, LoopConfig
 from anylift_cli.training.single_view import (
     SingleViewConfig,

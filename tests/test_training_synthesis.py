@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from few_packages import run_with_few_packages
 from mocap_files import write_mocap
 from video_clips import artifacts, clip_folder, filmed
 
@@ -30,7 +31,7 @@ from anylift_cli.training.cleaning import cleaned
 from anylift_cli.training.clips import mean_lengths
 from anylift_cli.training.loop import LoopConfig
 from anylift_cli.training.mocap_batches import MocapBatches
-from anylift_cli.training.multi_view import MultiViewConfig, PlacedBatches, train_multi_view
+from anylift_cli.training.multi_view import MODEL_FILE, MultiViewConfig, PlacedBatches, train_multi_view
 from anylift_cli.training.point_clips import (
     PointClip,
     read_point_clips,
@@ -448,3 +449,12 @@ def test_a_prior_that_knows_nothing_makes_no_clips(folder, tmp_path):
         synthesize_clips(prior, folder, tmp_path / "x.npz", SynthesisConfig(passes=2, views=VIEWS))
     assert "off the lines" in caught.value.message and "longer" in caught.value.hint
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_training_from_videos_needs_few_packages(prior, folder, tmp_path):
+    sizes = ("--width", "32", "--layers", "1", "--steps", "2", "--batch", "2")
+    run_with_few_packages(tmp_path, "train", "single-view", folder, "--out", "a", *sizes, "--frames", FRAMES)
+    how = ("--passes", "8", "--views", VIEWS)
+    run_with_few_packages(tmp_path, "train", "synthesize", prior, folder, "--out", "clips.npz", *how)
+    run_with_few_packages(tmp_path, "train", "multi-view", "clips.npz", "--out", "c", *sizes, "--frames", "16")
+    assert (tmp_path / "c" / MODEL_FILE).exists()

@@ -11,7 +11,8 @@ from anylift_cli.artifacts import CamerasArtifact, KeypointsArtifact
 from anylift_cli.geometry.cameras import invert, project, rays, transform
 from anylift_cli.geometry.rotations import rotation_between
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
-from anylift_cli.training.clips import cut_clips, file_name
+from anylift_cli.training.clips import file_name
+from anylift_cli.training.cutting import cut_clips
 
 SIZE = (640, 360)
 

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from smplx.lbs import lbs
-from smplx.vertex_ids import vertex_ids as SMPLX_VERTEX_IDS
 from torch import Tensor, nn
 
 from anylift_cli.artifacts.files import sha256_of
@@ -130,6 +128,8 @@ class BodyModel(nn.Module):
 
     def vertices(self, pose: Tensor, betas: Tensor, transl: Tensor) -> Tensor:
         """Linear blend skinning, arguments as for `joints` → (B, V, 3) metres."""
+        from smplx.lbs import lbs
+
         betas = betas.expand(len(pose), -1)
         chunks = [
             lbs(
@@ -229,7 +229,9 @@ def _landmark_vertices(arrays: dict[str, np.ndarray]) -> dict[str, int]:
             str(name): int(vertex)
             for name, vertex in zip(arrays["landmark_names"], arrays["landmark_vertices"], strict=True)
         }
-    vertices = SMPLX_VERTEX_IDS[TOPOLOGIES[len(arrays["v_template"])]]
+    from smplx.vertex_ids import vertex_ids
+
+    vertices = vertex_ids[TOPOLOGIES[len(arrays["v_template"])]]
     return {name: vertices[SMPLX_LANDMARKS[name]] for name in LANDMARKS}
 
 

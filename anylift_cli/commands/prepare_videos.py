@@ -15,7 +15,7 @@ from anylift_cli.progress import Progress
 
 if TYPE_CHECKING:
     from anylift_cli.pipeline import Source, Stage
-    from anylift_cli.training.clips import Cut
+    from anylift_cli.training.cutting import Cut
 
 TABLE = "clips.csv"
 
@@ -116,7 +116,7 @@ def _cuts(
     video: Source, source: str, shot: int, work: Path, stages: tuple[Stage, Stage], progress: Progress
 ) -> list[Cut]:
     from anylift_cli.pipeline import Source, run_stage
-    from anylift_cli.training.clips import cut_clips
+    from anylift_cli.training.cutting import cut_clips
 
     of_shot = replace(stages[0], options=replace(stages[0].options, shot=str(shot)))
     found, _ = run_stage(of_shot, {"video": video}, work / "keypoints.npz", progress)

@@ -16,7 +16,8 @@ from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.initial import matched_poses
 from anylift_cli.lifting.observation import Observation, observe, root_of
 from anylift_cli.lifting.optimize import OptimizeLifter
-from anylift_cli.lifting.refine import MEAN_HEIGHT, Models
+from anylift_cli.lifting.refine import Models
+from anylift_cli.lifting.size import MEAN_HEIGHT
 from anylift_cli.progress import Progress
 
 _GUESSED_DEPTH = 3.0

@@ -21,7 +21,8 @@ from anylift_cli.evaluation.results import ClipResult
 from anylift_cli.geometry.cameras import project
 from anylift_cli.synthetic.draw import Draw
 from anylift_cli.synthetic.scene import Scene, SceneSpec, build_scene
-from anylift_cli.training.clips import RATE, cut_clips, file_name, mean_lengths
+from anylift_cli.training.clips import RATE, file_name, mean_lengths
+from anylift_cli.training.cutting import cut_clips
 
 CAMERAS = {
     "kick": ("still", "pan", "zoom", "dolly", "handheld", "orbit"),

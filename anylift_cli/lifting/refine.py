@@ -22,11 +22,11 @@ from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
 from anylift_cli.lifting.observation import Observation
+from anylift_cli.lifting.size import MEAN_HEIGHT
 from anylift_cli.lifting.solve import polish
 from anylift_cli.lifting.steady import steadied
 from anylift_cli.progress import Task
 
-MEAN_HEIGHT = 1.70
 _ROUNDS, _EVALUATIONS = 2, 100
 _TOGETHER = 4
 """Windows that are solved at once: quicker than one by one, and memory does not grow with the clip."""

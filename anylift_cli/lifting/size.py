@@ -8,6 +8,8 @@ from torch.nn.functional import pad
 
 from anylift_cli.lifting.edges import END, SIZE, START
 
+MEAN_HEIGHT = 1.70
+"""Metres: what people are taken to be who are as tall as nobody knows."""
 _RATIOS = slice(1, 5)
 """Of the ratios of true to apparent edge length in ascending order, those averaged: foreshortening only adds."""
 _BIAS = 0.99

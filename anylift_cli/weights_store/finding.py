@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-
-import platformdirs
 
 from anylift_cli.artifacts.files import sha256_of
 from anylift_cli.errors import AnyliftError, MissingDependencyError
@@ -27,7 +26,7 @@ def find_weights(file_name: str) -> Path:
         MissingDependencyError: no such file in any folder.
         AnyliftError: a packaged file differs from the manifest.
     """
-    for folder in weights_folders():
+    for folder in _folders():
         path = folder / file_name
         if path.is_file():
             _verify(path)
@@ -38,8 +37,7 @@ def find_weights(file_name: str) -> Path:
 
 def weights_folders() -> list[Path]:
     """Where weights are looked for, in order."""
-    chosen = os.environ.get(WEIGHTS_VARIABLE)
-    return [*([Path(chosen)] if chosen else []), packaged_folder(), _cache_folder()]
+    return list(_folders())
 
 
 def fetched_folder() -> Path:
@@ -48,7 +46,17 @@ def fetched_folder() -> Path:
     return Path(chosen) if chosen else _cache_folder()
 
 
+def _folders() -> Iterator[Path]:
+    chosen = os.environ.get(WEIGHTS_VARIABLE)
+    if chosen:
+        yield Path(chosen)
+    yield packaged_folder()
+    yield _cache_folder()
+
+
 def _cache_folder() -> Path:
+    import platformdirs
+
     return platformdirs.user_cache_path("anylift", appauthor=False) / "weights"
 
 
