@@ -19,8 +19,8 @@ from anylift_cli.artifacts import CamerasArtifact, MotionArtifact
 from anylift_cli.body.model import BodyModel
 from anylift_cli.body.skeleton import J
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.scenes import SceneResult, measure_scene, scene_table
-from anylift_cli.synthetic.scene import SceneSpec, build_scene
+from anylift_cli.evaluation.scenes import SceneResult, measure_scene, scene_table, scene_takes
+from anylift_cli.synthetic.scene import SceneSpec, build_scene, scene_spec
 from anylift_cli.synthetic.writing import true_cameras, true_motion
 
 
@@ -36,8 +36,9 @@ def measured(
     motion: MotionArtifact | None = None,
     cameras: CamerasArtifact | None = None,
 ) -> SceneResult:
+    spec = SceneSpec("walk_dolly_2", "walk", "dolly")
     return measure_scene(
-        "walk_dolly", motion or truth[0], cameras or truth[1], *truth, lifter="optimize", height="unknown", seconds=12.5
+        spec, motion or truth[0], cameras or truth[1], *truth, lifter="optimize", height="unknown", seconds=12.5
     )
 
 
@@ -65,16 +66,25 @@ LENGTHS = ("focal_percent", "gravity_deg", "mpjpe_mm", "pa_mpjpe_mm", "root_mm",
 def test_the_truth_has_no_error(truth):
     found = measured(truth)
     assert all(abs(found.figures[name]) < 1e-3 for name in LENGTHS)
-    assert {"scene": "walk_dolly", "camera": "dolly", "kind": "moving", "focal_source": "given", "seconds": 12.5,
+    assert {"scene": "walk_dolly_2", "camera": "dolly", "kind": "moving", "focal_source": "given", "seconds": 12.5,
             "height": "unknown"}.items() <= found.figures.items()  # fmt: skip
     json.dumps(found.figures, allow_nan=False)
     clip = found.clip
     assert (clip.clip, clip.action, clip.cameras, clip.mode, clip.height, clip.lifter, clip.seconds) == (
-        "walk_dolly", "walk", "dynamic", "dolly", "unknown", "optimize", 12.5,
+        "walk_dolly_2", "walk", "dynamic", "dolly", "unknown", "optimize", 12.5,
     )  # fmt: skip
     values = clip.errors.values
     assert max(values[name] for name in ("mpjpe_mm", "t_root_mm", "j2d_px", "wa_mpjpe_mm", "penetration_mm")) < 0.01
     assert clip.truth.shape == (45, 24, 3)
+
+
+def test_takes_show_other_people_before_other_cameras():
+    first, *others = scene_takes(scene_spec("walk_pan"), 3)
+    assert first == scene_spec("walk_pan") and others == scene_takes(scene_spec("walk_pan"), 4)[1:3]
+    assert [take.name for take in others] == ["walk_pan_2", "walk_pan_3"]
+    scenes = [build_scene(replace(take, seconds=0.5)) for take in (first, *others)]
+    assert len({scene.betas.tobytes() for scene in scenes}) == len({scene.K.tobytes() for scene in scenes}) == 3
+    assert scene_takes(scene_spec("jog_pan"), 2)[1].seed != others[0].seed
 
 
 def test_heading_and_place_are_free_but_gravity_is_not(truth):
@@ -116,9 +126,9 @@ def test_frames_without_the_person_do_not_count(truth):
     later = replace(truth[0], **{name: getattr(truth[0], name)[8:40] for name in names})
     found = measured(truth, later)
     assert all(abs(found.figures[name]) < 1e-3 for name in LENGTHS) and len(found.clip.truth) == 32
-    with pytest.raises(AnyliftError, match="walk_dolly has frames"):
+    with pytest.raises(AnyliftError, match="walk_dolly_2 has frames"):
         measured(truth, replace(later, frame_index=later.frame_index + 8))
-    with pytest.raises(AnyliftError, match="walk_dolly has frames"):
+    with pytest.raises(AnyliftError, match="walk_dolly_2 has frames"):
         measured(truth, replace(later, timestamps=later.timestamps + 0.01))
 
 

@@ -101,6 +101,7 @@ def synthetic(
         list[str] | None,
         typer.Argument(metavar="SCENE", help="Names as in `anylift synthesize list`. Default: all of them."),
     ] = None,
+    takes: Annotated[int, typer.Option(min=1, help="Render each scene so often, with other people and rooms.")] = 1,
     lifter: SceneLifters = None,
     height: Heights = "unknown",
     out: Folder = None,
@@ -109,11 +110,12 @@ def synthetic(
 
     Example: anylift evaluate synthetic walk_pan squat_orbit --lifter optimize --lifter diffusion
     """
+    from anylift_cli.evaluation.scenes import scene_takes
     from anylift_cli.synthetic.scene import SCENES, scene_spec
     from anylift_cli.synthetic.writing import synthesize
 
     heights, lifters = _heights(height), _named(lifter)
-    specs = [scene_spec(name) for name in dict.fromkeys(scenes or SCENES)]
+    specs = [spec for name in dict.fromkeys(scenes or SCENES) for spec in scene_takes(scene_spec(name), takes)]
     folder = common.work_dir or SCENES_FOLDER
     for spec in specs:
         _render_once(spec, folder, lambda place, spec=spec: synthesize(spec, place, common.progress))
@@ -324,7 +326,7 @@ def _lift_scene(common: opt.Common, scenes: Path, spec: SceneSpec, lifter: str, 
     cameras = CamerasArtifact.load(request.work_dir / "cameras.npz")
     true_cameras = CamerasArtifact.load(folder / "cameras.npz")
     motion = MotionArtifact.load(out)
-    measured = measure_scene(spec.name, motion, cameras, truth, true_cameras, lifter, height, seconds)
+    measured = measure_scene(spec, motion, cameras, truth, true_cameras, lifter, height, seconds)
     own = {figure: shot.quality[out][figure] for figure in ("reprojection_percent", "foot_slide_cm_s", "jitter_mm")}
     return replace(measured, figures={**measured.figures, **own})
 

@@ -5,8 +5,9 @@ Worlds are brought to one heading through their cameras; nothing else is aligned
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from anylift_cli.geometry.cameras import project
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from anylift_cli.synthetic.scene import SceneSpec
 
 _PIXELS_HIGH = 1080
 
@@ -42,8 +45,14 @@ class SceneResult:
     clip: ClipResult
 
 
+def scene_takes(spec: SceneSpec, takes: int) -> list[SceneSpec]:
+    """The scene, and as many others of its motion and camera, each with another body, room and camera path."""
+    names = [f"{spec.name}_{take}" for take in range(2, takes + 1)]
+    return [spec, *(replace(spec, name=name, seed=zlib.crc32(name.encode())) for name in names)]
+
+
 def measure_scene(
-    name: str,
+    spec: SceneSpec,
     motion: MotionArtifact,
     cameras: CamerasArtifact,
     true_motion: MotionArtifact,
@@ -55,7 +64,7 @@ def measure_scene(
     """Compare the chain's motion and cameras with the truth, over the frames in which the chain has the person.
 
     Args:
-        name: of the scene, "ACTION_CAMERA".
+        spec: of the scene.
         motion, cameras: the chain's; `cameras` may have more frames than those with the person.
         lifter: that the chain lifted with.
         height: "given" or "unknown": whether the chain was told the person's height.
@@ -68,7 +77,7 @@ def measure_scene(
     filmed = np.flatnonzero(np.isin(cameras.timestamps, motion.timestamps))
     if frames.max() >= len(true_motion.joints) or len(filmed) != len(frames):
         raise AnyliftError(
-            f"the motion of scene {name} has frames that the scene or its cameras have not",
+            f"the motion of scene {spec.name} has frames that the scene or its cameras have not",
             "remove the scene's folder and run it again",
         )
     lifted, true = motion.world_from_camera[:, :3, :3], true_motion.world_from_camera[frames, :3, :3]
@@ -80,8 +89,8 @@ def measure_scene(
         cameras.world_from_camera[filmed, :3, :3], true_cameras.world_from_camera[frames, :3, :3]
     )
     figures = {
-        "scene": name,
-        "camera": name.rpartition("_")[2],
+        "scene": spec.name,
+        "camera": spec.camera,
         "lifter": lifter,
         "height": height,
         "kind": cameras.meta["motion"],
@@ -95,7 +104,7 @@ def measure_scene(
         "root_percent": 100 * root / path if path > 0 else None,
         "seconds": seconds,
     }
-    return SceneResult(figures, _clip(name, motion, true_motion, frames, heading, lifter, height, seconds))
+    return SceneResult(figures, _clip(spec, motion, true_motion, frames, heading, lifter, height, seconds))
 
 
 def scene_table(figures: Sequence[dict[str, Any]]) -> Table:
@@ -113,7 +122,7 @@ def scene_table(figures: Sequence[dict[str, Any]]) -> Table:
 
 
 def _clip(
-    name: str,
+    spec: SceneSpec,
     motion: MotionArtifact,
     true_motion: MotionArtifact,
     frames: np.ndarray,
@@ -133,12 +142,11 @@ def _clip(
         heading,
     )
     predicted, expected = align_to_truth(points, truth, heading)
-    action, _, mode = name.rpartition("_")
     return ClipResult(
-        clip=name,
-        action=action,
-        cameras="static" if mode == "still" else "dynamic",
-        mode=mode,
+        clip=spec.name,
+        action=spec.motion,
+        cameras="static" if spec.camera == "still" else "dynamic",
+        mode=spec.camera,
         lifter=lifter,
         height=height,
         seconds=seconds,
