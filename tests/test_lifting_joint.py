@@ -24,7 +24,7 @@ from anylift_cli.lifting.canonical import Canonical
 from anylift_cli.lifting.checkpoint import describe, load_checkpoint, save_checkpoint
 from anylift_cli.lifting.distance_hints import distance_hints
 from anylift_cli.lifting.joint import JOINT_WIDTH, POINTS, category_name
-from anylift_cli.lifting.joint_imagination import Followed, JointImagination
+from anylift_cli.lifting.joint_imagination import Followed, JointImagination, out_of_sight
 from anylift_cli.lifting.joint_lifter import things_of as liftable
 from anylift_cli.lifting.networks import NetworkConfig, ViewsAsChannels
 from anylift_cli.lifting.observation import observe
@@ -186,6 +186,15 @@ def test_the_shipped_joint_network_has_learned_what_an_object_says(checkpoint):
     assert person[1] < min(0.06, 0.6 * person[0])
     assert thing[1][HIDDEN].mean() < 0.8 * thing[0][HIDDEN].mean()
     assert np.delete(thing[1], np.r_[HIDDEN]).max() < 0.03
+    sure = found.corner_deviation.numpy().mean(-1)
+    assert (thing[1] / sure)[HIDDEN].mean() < 1.5 and np.delete(sure, np.r_[HIDDEN]).max() < 0.03
+
+
+def test_how_long_an_object_is_out_of_sight():
+    times = torch.tensor([0.0, 0.5, 1.0, 2.0, 3.0, 3.5])
+    known = torch.tensor([False, True, False, False, True, False])
+    assert torch.allclose(out_of_sight(known, times), torch.tensor([0.5 * 10 / 10.5, 0, 0.4, 0.6, 0, 0.5 * 10 / 10.5]))
+    assert torch.allclose(out_of_sight(torch.zeros(2, dtype=torch.bool), times[:2]), torch.full((2,), 5.0))
 
 
 def test_which_objects_are_lifted_together(carry):

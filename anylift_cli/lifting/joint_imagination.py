@@ -17,6 +17,12 @@ from anylift_cli.lifting.joint import Told, category_index, object_conditions, t
 from anylift_cli.lifting.multi_view import triangulated
 from anylift_cli.lifting.observation import Observation
 
+_WANDERS = 0.35
+"""Metres that a square root of a second out of sight adds to what imagined corners are off by (measured on made
+interactions of held-out people: 0.13 m after 0.3 s and before as much again, 0.5 m after 1.6 s)."""
+_FORGOTTEN = 10.0
+"""Seconds out of sight beyond which it is not worse."""
+
 
 @dataclass(frozen=True)
 class Followed:
@@ -79,7 +85,8 @@ class JointImagination(Imagination):
         points, deviation, placed, placed_deviation = (
             at_times(values, wanted, times) for values in self.in_windows(even, lengths, look)
         )
-        return Together(points[None], deviation[None], placed, placed_deviation)
+        wandered = _WANDERS * out_of_sight(followed.weight > 0, times).sqrt()
+        return Together(points[None], deviation[None], placed, torch.hypot(placed_deviation, wandered[:, None]))
 
     @staticmethod
     def _told(
@@ -88,3 +95,12 @@ class JointImagination(Imagination):
         local = window.from_camera(corners, even.world_from_camera[0][index])
         category = torch.full((len(index),), kind, device=index.device)
         return told_of(window, local, weight, category, torch.full_like(category, measured, dtype=torch.bool))
+
+
+def out_of_sight(known: Tensor, times: Tensor) -> Tensor:
+    """Seconds (T,) since a and until b a `known` (T,) frame, a b / (a + b): the variance of a Brownian bridge."""
+    never = torch.full_like(times, torch.inf)
+    since = times - torch.where(known, times, -never).cummax(0).values
+    until = torch.where(known, times, never).flip(0).cummin(0).values.flip(0) - times
+    since, until = since.clamp_max(_FORGOTTEN), until.clamp_max(_FORGOTTEN)
+    return since * until / (since + until).clamp_min(1e-9)
