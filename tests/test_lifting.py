@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -216,11 +217,25 @@ def test_gravity_is_found_from_the_feet(walk: Scene, tilt: tuple[float, float]) 
     turn = matrix_from_axis_angle(torch.deg2rad(torch.tensor(tilt[0]) * right + torch.tensor(tilt[1]) * forward))
     gaze = turn @ forward
     found = find_gravity(
-        points @ turn.T, torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float(), "assumed"
+        points @ turn.T, torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float(), {}
     )
     up = found.upright_from_world @ turn @ torch.tensor([0.0, 0.0, 1.0])
     assert torch.rad2deg(torch.acos(up[2].clamp(-1, 1))) < 2.5
     assert "feet on the floor" in found.source
+
+
+def test_a_leaning_person_hardly_turns_a_vertical_that_upright_edges_tell(walk: Scene) -> None:
+    points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
+    right, gaze = (torch.as_tensor(walk.world_from_camera[0, :3, axis], dtype=torch.float32) for axis in (0, 2))
+    leaning = points @ matrix_from_axis_angle(math.radians(5) * right).T
+    turns = []
+    for source, focal in (("upright edges", "solved"), ("upright edges", "assumed"), ("assumed", "assumed")):
+        cameras = {"up_source": source, "focal_source": focal, "figures": {"pitch_deviation_deg": 0.3}}
+        found = find_gravity(
+            leaning, torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float(), cameras
+        )
+        turns.append(math.degrees(math.acos(min(float(found.upright_from_world[2, 2]), 1.0))))
+    assert turns[0] < 1 and turns[0] < turns[1] < turns[2] and turns[2] > 3
 
 
 def test_contacts_of_a_walk_match_its_footsteps(walk: Scene) -> None:

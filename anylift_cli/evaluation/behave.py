@@ -217,7 +217,7 @@ def upright_from(points: np.ndarray, seconds: np.ndarray, soles: np.ndarray) -> 
         still_probability(roughly[:, list(feet)], centre, times, speed, width, depth_share=1.0)
         for feet, speed, width in ((CONTACT_POINTS, *_SLOW), (FEET, *_AT_REST))
     ]
-    gravity = find_gravity(roughly, still[0], torch.tensor([0.0, 1.0, 0.0]), times, "assumed")
+    gravity = find_gravity(roughly, still[0], torch.tensor([0.0, 1.0, 0.0]), times, {})
     near = gravity.upright_from_world
     slope = _slope((roughly[:, FEET] @ near.T).double().numpy() - soles[:, None] * [0, 0, 1], still[1].numpy(), times)
     normal = torch.tensor([-slope[0], -slope[1], 1.0], dtype=torch.float64)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +18,16 @@ from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_betw
 _CAMERA_DEVIATION = {
     "assumed": (10.0, 3.5),
     "pan axis": (1.5, 1.5),
-    "upright edges": (2.5, 1.0),
+    "upright edges": (1.0, 1.0),
     "camera x axes": (4.0, 3.0),
     "given": (1.5, 1.5),
     "the imported file": (4.0, 3.0),
 }
-"""Degrees of pitch and roll that each source of the cameras' up vector may be off."""
+"""Degrees of pitch and roll that each source of the cameras' up vector may be off. Of upright edges, by which what
+stands in real rooms is not plumb: on rendered scenes they are right to 0.2 and 0.03, in a calibrated video to 1.2 and
+1.0."""
+_BY_ASSUMED_FOCAL = 1.2
+"""Degrees of pitch by which an assumed focal length misplaces where upright edges meet (on rendered scenes)."""
 _BALANCE_DEVIATION = 6.0
 """Degrees by which the way from the standing feet to the centre of mass leans."""
 _HEIGHT_DEVIATION = 0.04
@@ -51,7 +57,9 @@ class Gravity:
     deviation: float
 
 
-def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Tensor, camera_source: str) -> Gravity:
+def find_gravity(
+    points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Tensor, cameras: Mapping[str, Any]
+) -> Gravity:
     """The most probable vertical near the world's z axis.
 
     Args:
@@ -59,7 +67,7 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
         standing_feet: (T, F) probability that the foot points `CONTACT_POINTS` stand still.
         gaze: (3,) mean viewing direction in the world.
         times: (T,) seconds.
-        camera_source: `meta["up_source"]` of the cameras.
+        cameras: their `meta`, of which `up_source`, `focal_source` and `figures` count.
     """
     step = max(1, len(points) // 600)
     points, standing_feet = points[::step], standing_feet[::step]
@@ -68,7 +76,8 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
     forward = normalize(flat, dim=-1) if flat.norm() > 1e-3 else gaze.new_tensor([0.0, 1.0, 0.0])
     right = torch.linalg.cross(forward, gaze.new_tensor([0.0, 0.0, 1.0]))
 
-    pitch_deviation, roll_deviation = _CAMERA_DEVIATION.get(camera_source, _CAMERA_DEVIATION["assumed"])
+    source = cameras.get("up_source", "assumed")
+    camera_deviation = points.new_tensor(_camera_deviation(source, cameras))
     lean_direction, balanced = _balance(points, standing_feet)
     feet = points[:, list(CONTACT_POINTS)].unflatten(1, (2, 2)).mean(2)
     on_foot = standing_feet.unflatten(1, (2, 2)).amin(2)
@@ -78,7 +87,7 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
 
     def energy(tilt: Tensor) -> Tensor:
         up = _tilted_up(tilt, right, forward)
-        camera_term = (tilt / tilt.new_tensor([pitch_deviation, roll_deviation])).square().sum(-1)
+        camera_term = (tilt / camera_deviation).square().sum(-1)
         lean = torch.rad2deg(torch.acos((lean_direction @ up.T).clamp(-1, 1)))
         balance_term = (balanced[:, None] * _capped(lean / _BALANCE_DEVIATION, 2.5)).sum(0)
         height = (feet @ up.T).flatten(0, 1)
@@ -95,11 +104,20 @@ def find_gravity(points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Ten
     mean = share @ possible
     deviation = float((share @ (possible - mean).square()).mean().sqrt())
     up = _tilted_up(tilt[None], right, forward)[0]
-    used = [f"camera ({camera_source})"]
+    used = [f"camera ({source})"]
     used += ["balance over the feet"] if float(balanced.sum()) * independent > 0.5 else []
     used += ["feet on the floor"] if float(on_foot.sum()) * independent > 1 else []
     vertical = points.new_tensor([0.0, 0.0, 1.0])
     return Gravity(rotation_between(up, vertical), " + ".join(used), deviation)
+
+
+def _camera_deviation(source: str, cameras: Mapping[str, Any]) -> tuple[float, float]:
+    """Degrees of pitch and roll by which the cameras' own vertical may be off."""
+    pitch, roll = _CAMERA_DEVIATION.get(source, _CAMERA_DEVIATION["assumed"])
+    if source == "upright edges":
+        focal = _BY_ASSUMED_FOCAL if cameras.get("focal_source") == "assumed" else 0.0
+        pitch = math.hypot(pitch, focal, cameras.get("figures", {}).get("pitch_deviation_deg", 0.0))
+    return pitch, roll
 
 
 def _balance(points: Tensor, standing_feet: Tensor) -> tuple[Tensor, Tensor]:

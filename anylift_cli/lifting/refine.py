@@ -236,8 +236,7 @@ def _still(points: Tensor, seen: Observation) -> Tensor:
 
 def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
     gaze = seen.world_from_camera[0, :, :3, 2].mean(0)
-    source = cameras.meta.get("up_source", "assumed")
-    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], source)
+    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], cameras.meta)
 
 
 def _contacts(points: Tensor, seen: Observation, models: Models) -> Contacts | None:
