@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,18 @@ from scipy.spatial.transform import Rotation
 
 from anylift_cli.body.skeleton import K
 from anylift_cli.errors import AnyliftError
-from anylift_cli.evaluation.hoi import APART, FRAMES, POINTS, TOGETHER, HoiClip, compete, hoi_clips, object_errors
+from anylift_cli.evaluation.hoi import (
+    APART,
+    FRAMES,
+    POINTS,
+    TOGETHER,
+    HoiClip,
+    compete,
+    hoi_clips,
+    object_errors,
+    out_of_sight,
+    unseen_seconds,
+)
 from anylift_cli.evaluation.results import rows
 from anylift_cli.synthetic.scene import SceneSpec, build_scene
 
@@ -82,8 +94,19 @@ def test_the_truth_has_no_error_and_errors_are_what_they_are(clip):
     assert object_errors(clip, truth, cameras, tilted)["object_rotation_deg"] == pytest.approx(10, abs=1e-3)
 
 
+def test_how_long_an_object_is_out_of_sight(clip):
+    tracks = np.ones_like(clip.tracks)
+    tracks[10:14, 3:], tracks[20:23, 4:], tracks[30:32] = np.nan, np.nan, np.nan
+    assert unseen_seconds(replace(clip, tracks=tracks)) == pytest.approx(4 / 30)
+    assert unseen_seconds(replace(clip, tracks=np.ones_like(tracks))) == 0
+
+
 def test_both_ways_are_measured(clip):
     results = compete([clip], "optimize", ["unknown"], 0)
+    assert {result.errors.values["object_unseen_s"] for result in results} == {unseen_seconds(clip)}
+    seen = [replace(one, errors=replace(one.errors, values={"object_unseen_s": 0.09})) for one in results]
+    unseen = [replace(one, errors=replace(one.errors, values={"object_unseen_s": 0.1})) for one in results]
+    assert out_of_sight([*seen, *unseen]) == unseen
     summary = {row["lifter"]: row for row in rows(results, 0)}
     assert set(summary) == {f"optimize, {APART}", f"optimize, {TOGETHER}"}
     for row in summary.values():

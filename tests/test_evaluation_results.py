@@ -20,6 +20,7 @@ from anylift_cli.evaluation.results import (
     ClipResult,
     Interval,
     bootstrap_interval,
+    over_all_cameras,
     paired_difference,
     paired_rows,
     rows,
@@ -39,6 +40,15 @@ def result(clip: str, mpjpe: float = 50.0, fs: float = math.nan, **changed: str 
 
 def results(values: Sequence[float], **changed: str | float) -> list[ClipResult]:
     return [result(f"clip{index}", value, **changed) for index, value in enumerate(values)]
+
+
+def test_all_cameras_together_come_last():
+    static, dynamic = result("a", 40.0), result("b", 60.0, cameras="dynamic")
+    summary = rows(over_all_cameras([static, dynamic]), 0)
+    assert [(row["cameras"], row["clips"], row["mpjpe_mm"]["mean"]) for row in summary] == [
+        ("static", 1, 40), ("dynamic", 1, 60), ("all", 2, 50),
+    ]  # fmt: skip
+    assert over_all_cameras([static]) == [static]
 
 
 def test_interval_agrees_with_scipy():

@@ -242,9 +242,9 @@ def hoi(
     """
     from rich.console import Group
 
-    from anylift_cli.evaluation.hoi import APART, compete, hoi_clips
+    from anylift_cli.evaluation.hoi import APART, compete, hoi_clips, out_of_sight
     from anylift_cli.evaluation.published import BEHAVE, BEHAVE_COLUMNS, published
-    from anylift_cli.evaluation.results import paired_rows, table
+    from anylift_cli.evaluation.results import over_all_cameras, paired_rows, table
     from anylift_cli.lifting.base import LiftOptions, joint_checkpoint
 
     kinds = _kinds(cameras)
@@ -254,10 +254,16 @@ def hoi(
     name = LiftOptions().lifter if lifter == "default" else lifter
     results = compete(clips, name, heights, common.seed, network, common.progress)
     summary = _summarise(common, results, out)
-    gains = paired_rows(results, f"{name}, {APART}", common.seed)
+    together = over_all_cameras(results)
+    gains, unseen = (paired_rows(some, f"{name}, {APART}", common.seed) for some in (together, out_of_sight(together)))
     common.show(
-        {"rows": summary, "differences": gains},
-        lambda: Group(table(summary), table(gains), published(BEHAVE, BEHAVE_COLUMNS)),
+        {"rows": summary, "differences": gains, "differences_out_of_sight": unseen},
+        lambda: Group(
+            table(summary),
+            table(gains, "All clips"),
+            table(unseen, "Clips whose object is out of sight for a while"),
+            published(BEHAVE, BEHAVE_COLUMNS),
+        ),
     )
 
 
@@ -334,12 +340,15 @@ def _lift_scene(common: opt.Common, scenes: Path, spec: SceneSpec, lifter: str, 
 def _show_scenes(common: opt.Common, measured: Sequence[SceneResult], out: Path | None) -> None:
     from rich.console import Group
 
-    from anylift_cli.evaluation.results import table
+    from anylift_cli.evaluation.results import over_all_cameras, paired_rows, table
     from anylift_cli.evaluation.scenes import scene_table
 
-    summary = _summarise(common, [scene.clip for scene in measured], out)
+    results = [scene.clip for scene in measured]
+    summary = _summarise(common, results, out)
+    gains = paired_rows(over_all_cameras(results), results[0].lifter, common.seed)
     figures = [scene.figures for scene in measured]
-    common.show({"scenes": figures, "rows": summary}, lambda: Group(scene_table(figures), table(summary)))
+    shown = [scene_table(figures), table(summary), *([table(gains)] if gains else [])]
+    common.show({"scenes": figures, "rows": summary, "differences": gains}, lambda: Group(*shown))
 
 
 def _named(lifters: list[str] | None) -> list[str]:
@@ -430,9 +439,9 @@ def _contest(
 
 def _summarise(common: opt.Common, results: Sequence[ClipResult], out: Path | None) -> list[dict[str, Any]]:
     """Rows of the results, which with --out are also written to its folder."""
-    from anylift_cli.evaluation.results import rows
+    from anylift_cli.evaluation.results import over_all_cameras, rows
 
-    summary = rows(results, common.seed)
+    summary = rows(over_all_cameras(results), common.seed)
     if out is not None:
         from anylift_cli.evaluation.folder import write_folder
 

@@ -39,6 +39,7 @@ from anylift_cli.fitting.upright import upright
 from anylift_cli.foreign.fields import arrays_of
 from anylift_cli.geometry.cameras import invert, project_camera, transform
 from anylift_cli.geometry.rotations import matrix_from_quaternion
+from anylift_cli.geometry.runs import runs
 from anylift_cli.geometry.vectors import unit
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.joint import category_name
@@ -61,7 +62,11 @@ POINTS = 48
 APART, TOGETHER = "apart", "one world"
 JOINT, JOINT_CONTACTS = "joint", "joint + contacts"
 """What is compared."""
+UNSEEN = 0.1
+"""Seconds from which on an object counts as out of sight."""
 _FACES = 4000
+_POSE = 4
+"""Points that a pose takes."""
 _TREMBLING, _DRIFTING = 0.7, 1.5
 """px at 1080p."""
 _HIDDEN_POINT, _HIDDEN_OBJECT = 0.5, 0.3
@@ -118,6 +123,11 @@ def hoi_clips(path: Path, cameras: Sequence[str], seed: int, frames: int = FRAME
         for motion, thing in recorded
         for take in retaken(motion, takes)
     ]
+
+
+def out_of_sight(results: Sequence[ClipResult]) -> list[ClipResult]:
+    """Those of clips whose object is out of sight for a while."""
+    return [result for result in results if result.errors.values["object_unseen_s"] >= UNSEEN]
 
 
 def compete(
@@ -221,12 +231,20 @@ def object_errors(
     }
 
 
+def unseen_seconds(clip: HoiClip) -> float:
+    """The longest time for which too few points of the object are seen to tell its pose."""
+    unseen = np.isfinite(clip.tracks).all(-1).sum(1) < _POSE
+    interval = float(np.median(np.diff(clip.person.keypoints.timestamps)))
+    return interval * max((stop - start for start, stop in runs(unseen)), default=0)
+
+
 def _judged(
     clip: HoiClip, contender: Contender, lifted: LiftedArtifact, poses: np.ndarray, seconds: float
 ) -> ClipResult:
     joints = lifted.joints[0].astype(np.float64)
     result = judged(clip.person, contender, joints, lifted.world_from_camera, seconds)
     values = result.errors.values | object_errors(clip, joints, lifted.world_from_camera, poses)
+    values["object_unseen_s"] = unseen_seconds(clip)
     return replace(result, errors=replace(result.errors, values=values))
 
 

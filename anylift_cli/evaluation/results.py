@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -161,6 +161,12 @@ def paired_rows(results: Sequence[ClipResult], base: str, seed: int) -> list[dic
     ]
 
 
+def over_all_cameras(results: Sequence[ClipResult]) -> list[ClipResult]:
+    """The results and, where there are several kinds of cameras, all of them once more as those of cameras "all"."""
+    several = len({result.cameras for result in results}) > 1
+    return [*results, *(replace(result, cameras="all") for result in results if several)]
+
+
 def write_csv(results: Sequence[ClipResult], path: Path) -> None:
     """Write one line per clip with all its metrics; a metric that was not measured is empty.
 
@@ -183,12 +189,12 @@ def write_csv(results: Sequence[ClipResult], path: Path) -> None:
             )
 
 
-def table(rows: Sequence[dict[str, Any]]) -> Table:
+def table(rows: Sequence[dict[str, Any]], title: str | None = None) -> Table:
     """Rows of `rows` for a screen: a section for each cameras and height, mean ± half the width of the interval."""
     from rich.table import Table
 
     columns = [metric for metric in TABLE_METRICS if any(row.get(metric) for row in rows)]
-    shown = Table("cameras", "height", "lifter", "clips")
+    shown = Table("cameras", "height", "lifter", "clips", title=title)
     for metric in columns:
         shown.add_column(metric, justify="right")
     for place in dict.fromkeys((row["cameras"], row["height"]) for row in rows):
