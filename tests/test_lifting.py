@@ -238,6 +238,22 @@ def test_a_leaning_person_hardly_turns_a_vertical_that_upright_edges_tell(walk: 
     assert turns[0] < 1 and turns[0] < turns[1] < turns[2] and turns[2] > 3
 
 
+def test_people_who_lean_before_a_sure_camera_are_turned_back(walk: Scene) -> None:
+    """What balance says is divided by the variances of the camera's pitch and of leaning."""
+    points = torch.as_tensor(walk.keypoints3d, dtype=torch.float32)
+    right, gaze = (torch.as_tensor(walk.world_from_camera[0, :3, axis], dtype=torch.float32) for axis in (0, 2))
+    evidence = torch.as_tensor(walk.foot_contact).float(), gaze, torch.as_tensor(walk.time).float()
+    sure = {"up_source": "upright edges", "focal_source": "solved"}
+    upright = find_gravity(points, *evidence, sure, leaning=3.0)
+    leaning = points @ matrix_from_axis_angle(math.radians(5) * right).T
+    found = find_gravity(leaning, *evidence, sure, leaning=3.0)
+    assert 2 < math.degrees(found.lean - upright.lean) < 5
+    assert found.upright_from_world[2, 2] > math.cos(math.radians(1))
+    alone = find_gravity(leaning, *evidence, sure)
+    assert alone.lean == 0 and alone.deviation < 1 and found.deviation < 1.2
+    assert find_gravity(leaning, *evidence, {}, leaning=3.0).lean < 0.2 * found.lean
+
+
 def test_contacts_of_a_walk_match_its_footsteps(walk: Scene) -> None:
     feet = torch.as_tensor(walk.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
     times = torch.as_tensor(walk.time).float()

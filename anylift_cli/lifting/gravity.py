@@ -50,17 +50,22 @@ class Gravity:
         upright_from_world: rotation (3, 3) of the given world into one whose z is up.
         source: where the evidence came from.
         deviation: degrees about each axis by which it may be off.
+        lean: radians about the camera's x axis by which people were lifted too far.
     """
 
     upright_from_world: Tensor
     source: str
     deviation: float
+    lean: float
 
 
 def find_gravity(
-    points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Tensor, cameras: Mapping[str, Any]
+    points: Tensor, standing_feet: Tensor, gaze: Tensor, times: Tensor, cameras: Mapping[str, Any], leaning: float = 0.0
 ) -> Gravity:
-    """The most probable vertical near the world's z axis.
+    """The most probable vertical near the world's z axis, and by how much people lean before the camera.
+
+    People who are out of balance say that the vertical is wrong or that they were lifted leaning; what they say in
+    pitch is divided between the two by their variances. How they lean to the side is seen.
 
     Args:
         points: (T, 24, 3) world points, z roughly up.
@@ -68,6 +73,7 @@ def find_gravity(
         gaze: (3,) mean viewing direction in the world.
         times: (T,) seconds.
         cameras: their `meta`, of which `up_source`, `focal_source` and `figures` count.
+        leaning: degrees by which people may have been lifted leaning towards the camera or away from it.
     """
     step = max(1, len(points) // 600)
     points, standing_feet = points[::step], standing_feet[::step]
@@ -77,7 +83,9 @@ def find_gravity(
     right = torch.linalg.cross(forward, gaze.new_tensor([0.0, 0.0, 1.0]))
 
     source = cameras.get("up_source", "assumed")
-    camera_deviation = points.new_tensor(_camera_deviation(source, cameras))
+    pitch, roll = _camera_deviation(source, cameras)
+    of_camera = pitch**2 / (pitch**2 + leaning**2)
+    prior = points.new_tensor([math.hypot(pitch, leaning), roll])
     lean_direction, balanced = _balance(points, standing_feet)
     feet = points[:, list(CONTACT_POINTS)].unflatten(1, (2, 2)).mean(2)
     on_foot = standing_feet.unflatten(1, (2, 2)).amin(2)
@@ -87,13 +95,13 @@ def find_gravity(
 
     def energy(tilt: Tensor) -> Tensor:
         up = _tilted_up(tilt, right, forward)
-        camera_term = (tilt / camera_deviation).square().sum(-1)
+        prior_term = (tilt / prior).square().sum(-1)
         lean = torch.rad2deg(torch.acos((lean_direction @ up.T).clamp(-1, 1)))
         balance_term = (balanced[:, None] * _capped(lean / _BALANCE_DEVIATION, 2.5)).sum(0)
         height = (feet @ up.T).flatten(0, 1)
         centred = height - _weighted_median(height, share.flatten())
         floor_term = (on_foot.flatten()[:, None] * _capped(centred / _HEIGHT_DEVIATION, 5.0)).sum(0)
-        return camera_term + independent * (balance_term + floor_term)
+        return prior_term + independent * (balance_term + floor_term)
 
     tilt = points.new_zeros(2)
     for size, count in ((_RANGE, 25), (3.0, 25), (0.4, 9)):
@@ -102,13 +110,16 @@ def find_gravity(
     possible = _around(_POSSIBLE, 31, points)
     share = (-0.5 * energy(tilt + possible)).softmax(0)
     mean = share @ possible
-    deviation = float((share @ (possible - mean).square()).mean().sqrt())
-    up = _tilted_up(tilt[None], right, forward)[0]
+    own = tilt.new_tensor([of_camera, 1.0])
+    variance = own.square() * (share @ (possible - mean).square()) + tilt.new_tensor([of_camera * leaning**2, 0.0])
+    deviation = float(variance.mean().sqrt())
+    up = _tilted_up((own * tilt)[None], right, forward)[0]
+    lean = math.radians((1 - of_camera) * float(tilt[0]))
     used = [f"camera ({source})"]
     used += ["balance over the feet"] if float(balanced.sum()) * independent > 0.5 else []
     used += ["feet on the floor"] if float(on_foot.sum()) * independent > 1 else []
     vertical = points.new_tensor([0.0, 0.0, 1.0])
-    return Gravity(rotation_between(up, vertical), " + ".join(used), deviation)
+    return Gravity(rotation_between(up, vertical), " + ".join(used), deviation, lean)
 
 
 def _camera_deviation(source: str, cameras: Mapping[str, Any]) -> tuple[float, float]:

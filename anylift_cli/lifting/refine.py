@@ -15,13 +15,13 @@ from anylift_cli.body.model import BodyModel
 from anylift_cli.body.path_scale import PathScale, path_scale
 from anylift_cli.body.prior import PosePrior
 from anylift_cli.geometry.cameras import invert
-from anylift_cli.geometry.rotations import rotation_between
+from anylift_cli.geometry.rotations import matrix_from_axis_angle, rotation_between
 from anylift_cli.geometry.windows import Window, equal_windows
 from anylift_cli.lifting.base import LiftedPerson, LiftOptions
 from anylift_cli.lifting.edges import edge_lengths
 from anylift_cli.lifting.gravity import Gravity, find_gravity
 from anylift_cli.lifting.objective import Contacts, Objective, Weights
-from anylift_cli.lifting.observation import Observation
+from anylift_cli.lifting.observation import Observation, root_of
 from anylift_cli.lifting.size import MEAN_HEIGHT
 from anylift_cli.lifting.solve import polish
 from anylift_cli.lifting.steady import steadied
@@ -44,6 +44,9 @@ _SHOWN = 0.3
 """Confidence from which a foot is a full witness of what it stands on: guessed ones must not move the camera."""
 _PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
+_LEANING = 3.0
+"""Degrees by which people whose 3D points an estimator tells lean towards the camera or away from it (measured on 26
+held-out recordings done by rendered people: 2.9 away, 2.7 deviation; on authored motions 1.2 and 2.1)."""
 _UNSEEN = 1.0
 """Standard deviation, m, given to frames before a person comes or after they have gone."""
 
@@ -135,11 +138,12 @@ def with_planted_feet(points: Tensor, seen: Observation) -> Tensor:
 def refined(
     points: Tensor, seen: Observation, scale: PathScale, cameras: CamerasArtifact, models: Models, task: Task
 ) -> Solved:
-    """Gravity and contacts from points (1, T, 24, 3), then all terms once more with feet on the ground.
+    """Gravity, leaning and contacts from points (1, T, 24, 3), then all terms once more with feet on the ground.
 
     Then scale of the camera path and contacts from these points, and all terms again.
     """
     gravity = _gravity(points, seen, cameras)
+    points, seen = _straightened(points, seen, gravity.lean)
     points = points @ gravity.upright_from_world.T
     seen = turned(seen, gravity.upright_from_world)
     models = replace(models, weights=replace(models.weights, drift=_drift(cameras)))
@@ -236,7 +240,17 @@ def _still(points: Tensor, seen: Observation) -> Tensor:
 
 def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
     gaze = seen.world_from_camera[0, :, :3, 2].mean(0)
-    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], cameras.meta)
+    leaning = 0.0 if seen.local is None else _LEANING
+    return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], cameras.meta, leaning)
+
+
+def _straightened(points: Tensor, seen: Observation, lean: float) -> tuple[Tensor, Observation]:
+    """Points (1, T, 24, 3) turned back about their root and the camera's x axis, and what tells poses with them."""
+    turn = matrix_from_axis_angle(points.new_tensor([-lean, 0.0, 0.0]))
+    axes, root = seen.world_from_camera[..., :3, :3], root_of(points)[..., None, :]
+    told = {name: getattr(seen, name) for name in ("local", "imagined")}
+    turned_back = {name: values @ turn.mT for name, values in told.items() if values is not None}
+    return root + (points - root) @ (axes @ turn @ axes.mT).mT, replace(seen, **turned_back)
 
 
 def _contacts(points: Tensor, seen: Observation, models: Models) -> Contacts | None:

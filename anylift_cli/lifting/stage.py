@@ -24,7 +24,7 @@ from anylift_cli.lifting.joint_lifter import lift_together, things_of
 from anylift_cli.plugins import load_backend
 from anylift_cli.progress import SILENT, Progress
 
-STAGE_VERSION = 9
+STAGE_VERSION = 10
 
 
 def run_lift(
