@@ -254,6 +254,15 @@ def test_people_who_lean_before_a_sure_camera_are_turned_back(walk: Scene) -> No
     assert find_gravity(leaning, *evidence, {}, leaning=3.0).lean < 0.2 * found.lean
 
 
+def test_whose_people_lean(walk: Scene) -> None:
+    keypoints, cameras = artifacts_of(walk, with_local=True)
+    told = {"mediapipe": {"estimator": "mediapipe 0.10 pose full"}, "other": {"estimator": "openpose"},
+            "gvhmr": {"estimator": "mediapipe 0.10 pose full", "local_poses": {"kind": "GVHMR"}}}  # fmt: skip
+    leans = {name: observe(replace(keypoints, meta=meta), cameras, 0, "cpu").local_lean for name, meta in told.items()}
+    assert (leans["mediapipe"] == 3).all() and not leans["other"].any() and not leans["gvhmr"].any()
+    assert observe(replace(keypoints, local_joints=None), cameras, 0, "cpu").local_lean is None
+
+
 def test_contacts_of_a_walk_match_its_footsteps(walk: Scene) -> None:
     feet = torch.as_tensor(walk.keypoints3d[:, list(CONTACT_POINTS)], dtype=torch.float32)
     times = torch.as_tensor(walk.time).float()

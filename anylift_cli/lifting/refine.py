@@ -44,9 +44,6 @@ _SHOWN = 0.3
 """Confidence from which a foot is a full witness of what it stands on: guessed ones must not move the camera."""
 _PLANTED = 0.2, 0.04, 0.12
 """Speed, width and share of depth by which a foot is taken to be planted while depth itself is in question."""
-_LEANING = 3.0
-"""Degrees by which people whose 3D points an estimator tells lean towards the camera or away from it (measured on 26
-held-out recordings done by rendered people: 2.9 away, 2.7 deviation; on authored motions 1.2 and 2.1)."""
 _UNSEEN = 1.0
 """Standard deviation, m, given to frames before a person comes or after they have gone."""
 
@@ -240,7 +237,7 @@ def _still(points: Tensor, seen: Observation) -> Tensor:
 
 def _gravity(points: Tensor, seen: Observation, cameras: CamerasArtifact) -> Gravity:
     gaze = seen.world_from_camera[0, :, :3, 2].mean(0)
-    leaning = 0.0 if seen.local is None else _LEANING
+    leaning = 0.0 if seen.local_lean is None else float(seen.local_lean.mean())
     return find_gravity(points[0], _still(points, seen), gaze, seen.times[0], cameras.meta, leaning)
 
 
